@@ -1,0 +1,154 @@
+/*
+ * config.h - the configuration: UCI text in, a typed immutable snapshot out
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * A snapshot never changes; a reload makes a new one and swaps it.  Whoever
+ * keeps a pointer into a snapshot across callbacks holds a reference; look-ups
+ * and references belong to the SIP thread.  sbc.conf(5) describes the text.
+ */
+#ifndef SBC_CONFIG_CONFIG_H
+#define SBC_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/addr.h"
+#include "core/buf.h"
+#include "core/hash.h"
+#include "core/limits.h"
+#include "core/log.h"
+
+struct config;
+
+enum conf_transport { CONF_UDP, CONF_TCP };
+enum conf_digest { CONF_MD5, CONF_SHA256, CONF_DIGEST_BOTH, CONF_DIGEST_UNSET };
+enum conf_nat { CONF_NAT_AUTO, CONF_NAT_ALWAYS, CONF_NAT_NEVER };
+enum conf_keepalive {
+	CONF_KA_AUTO,
+	CONF_KA_CRLF,
+	CONF_KA_OPTIONS,
+	CONF_KA_OFF
+};
+enum conf_strangers { CONF_ANSWER, CONF_SILENT };
+enum conf_latch { CONF_LATCH_RESTRICTED, CONF_LATCH_OPEN };
+enum conf_trust { CONF_TRUST_NONE, CONF_TRUST_SOURCE };
+
+struct conf_global {
+	char hostname[256]; /* "" when absent */
+	unsigned max_calls, ring_timeout_s, workers;
+	unsigned source_rate; /* datagrams/s of one unknown source; 0 = off */
+	enum log_level log_level;
+	enum log_format log_format;
+};
+
+struct conf_listen {
+	enum conf_transport transport;
+	uint16_t port;
+};
+
+struct conf_realm {
+	char name[LIMIT_NAME_BYTES];
+	char interface[32];     /* "" unless written */
+	struct addr *addresses; /* n_addresses; both absent = all addresses */
+	unsigned n_addresses;
+	struct conf_listen *listen;
+	unsigned n_listen; /* at least 1 */
+	char domain[256];  /* "" when absent */
+	char **aliases;
+	unsigned n_aliases;
+	uint16_t port_min, port_max; /* media; port_min even */
+	unsigned port_rest_s, media_timeout_s, media_timeout_hold_s;
+	enum conf_latch latch;
+	enum conf_nat nat;
+	enum conf_keepalive keepalive;
+	unsigned keepalive_interval_s, min_expires_s, max_expires_s;
+	enum conf_strangers strangers;
+	enum conf_digest digest;
+	char digest_realm[256]; /* domain, else hostname, else "sbc" */
+};
+
+struct conf_phone {
+	struct hash_node by_user, by_auth, by_name;
+	char name[LIMIT_NAME_BYTES];
+	char user[LIMIT_USER_BYTES], auth_user[LIMIT_USER_BYTES];
+	char realm[LIMIT_NAME_BYTES]; /* "" = any */
+	char *password;
+	char caller_id[LIMIT_USER_BYTES];
+	unsigned max_contacts;
+	enum conf_digest digest; /* CONF_DIGEST_UNSET = the realm's */
+};
+
+struct conf_trunk {
+	char name[LIMIT_NAME_BYTES], realm[LIMIT_NAME_BYTES];
+	struct addr host; /* port filled in: 5060 when absent */
+	bool port_written;
+	enum conf_transport transport;
+	enum conf_trust trust;
+};
+
+struct conf_route {
+	char name[LIMIT_NAME_BYTES];
+	char from_realm[LIMIT_NAME_BYTES]; /* "" = any */
+	char match[128];                   /* "" = all */
+	/* Trunk or phone section names, in order. */
+	char (*to)[LIMIT_NAME_BYTES];
+	unsigned n_to;
+};
+
+/* One fault, as a sentence; @line counts from 1, 0 = the file as a whole. */
+struct conf_error {
+	char file[256];
+	unsigned line;
+	char text[256];
+};
+
+struct conf_errors {
+	struct conf_error *list;
+	size_t n;
+};
+
+/*
+ * Read and check @path (and the secrets file it names).  Returns 0, or
+ * -EINVAL with every fault in @errs, or -errno of the open (also told in
+ * @errs).  @errs is to be cleared by the caller in every case.  No side
+ * effects.
+ */
+int config_load(struct config **out, const char *path,
+		struct conf_errors *errs);
+/* The same from memory; secrets are looked for beside @name.  For the
+ * embedded default and the fuzz target. */
+int config_parse(struct config **out, const char *name, struct str text,
+		 struct conf_errors *errs);
+void conf_errors_clear(struct conf_errors *errs);
+
+struct config *config_ref(struct config *c);
+void config_unref(struct config *c); /* accepts NULL */
+
+const struct conf_global *config_global(const struct config *c);
+size_t config_realms(const struct config *c, const struct conf_realm **out);
+size_t config_trunks(const struct config *c, const struct conf_trunk **out);
+size_t config_routes(const struct config *c, const struct conf_route **out);
+size_t config_phone_count(const struct config *c);
+
+/* Look-ups by section name; NULL when there is none. */
+const struct conf_realm *config_realm(const struct config *c, const char *name);
+const struct conf_trunk *config_trunk(const struct config *c, const char *name);
+const struct conf_phone *config_phone(const struct config *c, const char *name);
+/* The phone with this (auth) user that may be in realm @realm (its own realm
+ * or none written).  Users are case-sensitive.  @realm NULL = whatever. */
+const struct conf_phone *config_phone_by_user(const struct config *c,
+					      const char *realm,
+					      struct str user);
+const struct conf_phone *config_phone_by_auth(const struct config *c,
+					      const char *realm,
+					      struct str auth_user);
+/* The trunk that a request from @source over @transport in @realm belongs to
+ * (contract: address, transport and, where written, on UDP the port). */
+const struct conf_trunk *config_trunk_by_source(const struct config *c,
+						const char *realm,
+						const struct addr *source,
+						enum conf_transport transport);
+
+#endif

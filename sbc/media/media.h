@@ -1,0 +1,89 @@
+/*
+ * media.h - anchoring RTP and RTCP: port pairs, latching, relay, counters
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Knows no registrations and no SIP.  A stream is one m= line of one leg: a
+ * pair of sockets (RTP even, RTCP odd) on a worker thread.  Two bridged
+ * streams send what the one accepts out of the other.  All calls here on the
+ * control thread; they post to the stream's worker and never wait for it,
+ * except media_close_all().  On the packet path nothing locks or allocates.
+ */
+#ifndef SBC_MEDIA_MEDIA_H
+#define SBC_MEDIA_MEDIA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/addr.h"
+#include "core/clock.h"
+
+struct media;        /* workers and port ranges */
+struct media_stream; /* one m= line of one leg */
+
+struct media_conf {
+	unsigned workers; /* 0 = one per core */
+};
+
+/* Where a stream's ports come from and who may speak to it. */
+struct media_stream_conf {
+	struct addr local; /* exact address to bind; port ignored */
+	const char *realm; /* ranges with rest are kept per realm name */
+	uint16_t port_min, port_max; /* even .. odd */
+	unsigned port_rest_s;
+	unsigned worker; /* streams that will be bridged share one: take
+			    media_pick_worker() once per call */
+	bool latch_open; /* realm option latch 'open' */
+};
+
+struct media_remote {
+	struct addr rtp; /* where SDP wants it; unset or 0.0.0.0 = send
+			     nothing */
+	struct addr rtcp;
+	struct addr signalling;    /* source of the leg's SIP; host matters */
+	uint64_t payload_types[2]; /* negotiated, a set */
+	bool receive; /* peer may send: count and forward what comes */
+	bool send;    /* peer wants to be sent to */
+};
+
+struct media_stats {
+	uint64_t in_packets, in_bytes, in_lost;
+	uint64_t out_packets, out_bytes;
+	uint64_t rtcp_in, rtcp_out;
+	uint64_t drop_stranger, drop_malformed, drop_payload_type;
+	uint64_t drop_unbridged; /* nobody to send to yet */
+	mono_ms last_in;         /* of the last valid packet; 0 = never */
+	bool latched;
+	struct addr remote; /* where RTP is sent now; unset = nowhere */
+};
+
+int media_create(struct media **out, const struct media_conf *conf);
+void media_destroy(struct media *m); /* closes all; accepts NULL */
+unsigned media_pick_worker(struct media *m);
+
+/*
+ * Bind a random rested pair of @conf and start listening.  -EADDRNOTAVAIL:
+ * no pair is free; -EMFILE, -ENOMEM.  Packets are dropped until
+ * media_stream_remote() says who the peer is.
+ */
+int media_stream_open(struct media_stream **out, struct media *m,
+		      const struct media_stream_conf *conf);
+/* Stop at once and free; its ports rest.  Unbridges.  Accepts NULL. */
+void media_stream_close(struct media_stream *s);
+/* Our address with the RTP port / the RTCP port. */
+const struct addr *media_stream_rtp(const struct media_stream *s);
+const struct addr *media_stream_rtcp(const struct media_stream *s);
+/*
+ * Tell or change the peer.  With the same rtp, rtcp and payload types as
+ * before the latch stays (contract, Latching); otherwise it starts anew.
+ */
+void media_stream_remote(struct media_stream *s, const struct media_remote *r);
+/* What @a accepts goes out at @b and back; NULL unbridges @a.  A stream has
+ * one partner at a time. */
+void media_stream_bridge(struct media_stream *a, struct media_stream *b);
+void media_stream_stats(const struct media_stream *s, struct media_stats *out);
+
+/* Pairs taken early because none had rested (ports.rest_shortened). */
+uint64_t media_rest_shortened(const struct media *m);
+
+#endif

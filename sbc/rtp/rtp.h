@@ -1,0 +1,49 @@
+/*
+ * rtp.h - RTP and RTCP headers (RFC 3550), read with checks
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Pure; any thread.
+ */
+#ifndef SBC_RTP_RTP_H
+#define SBC_RTP_RTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct rtp_hdr {
+	uint8_t payload_type; /* 0..127 */
+	bool marker;
+	uint16_t seq;
+	uint32_t timestamp, ssrc;
+	size_t header_bytes;  /* with CSRCs and extension */
+	size_t payload_bytes; /* without padding */
+};
+
+/* RFC 3550 5.1: version 2, CSRC, extension and padding inside @n.
+ * -EINVAL otherwise.  Reads nothing past @n. */
+int rtp_read(struct rtp_hdr *out, const uint8_t *p, size_t n);
+/* RFC 5761 4: is this (on a muxed port) RTCP? */
+bool rtp_is_rtcp(const uint8_t *p, size_t n);
+/* RFC 3550 6.4.1, A.2: a compound packet whose lengths add up, version 2,
+ * first packet SR or RR (or a reduced-size feedback packet, RFC 5506).
+ * Writes the sender's SSRC.  -EINVAL. */
+int rtcp_check(const uint8_t *p, size_t n, uint32_t *ssrc);
+
+/* Reception of one source: sequence, loss (RFC 3550 A.1, A.3).  Zeroed =
+ * nothing received yet. */
+struct rtp_stat {
+	uint32_t ssrc;
+	uint16_t max_seq;
+	uint32_t cycles, base_seq;
+	uint64_t received;
+	uint64_t lost_before; /* of earlier SSRCs of the same stream */
+	bool started;
+};
+
+void rtp_stat_add(struct rtp_stat *st, uint32_t ssrc, uint16_t seq);
+/* Expected less received over the whole stream, never negative. */
+uint64_t rtp_stat_lost(const struct rtp_stat *st);
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * screen.h - the verdict on a datagram before the SIP parser sees it
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Shape (a start line, an end of headers, a Via without maddr, sofia-sip's
+ * known killers) and rate (a token bucket per source address, larger for
+ * sources that are registered or trunks).  Costs a strange packet under 2 us
+ * and no allocation: the table of sources is fixed and the longest-idle
+ * stranger makes room.  SIP thread only.
+ */
+#ifndef SBC_SCREEN_SCREEN_H
+#define SBC_SCREEN_SCREEN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/addr.h"
+#include "core/clock.h"
+
+struct screen;
+
+enum screen_verdict {
+	SCREEN_PASS,
+	SCREEN_KEEPALIVE, /* CRLF, zero bytes, STUN shape: swallow silently */
+	SCREEN_SHAPE,     /* drop: cannot be SIP, or is a trap */
+	SCREEN_SCANNER,   /* drop: user agent of a known scanner */
+	SCREEN_RATE,      /* drop: over the source's budget */
+	SCREEN_VERDICTS
+};
+
+enum screen_class { SCREEN_UNKNOWN, SCREEN_REGISTERED, SCREEN_TRUNK };
+
+struct screen_conf {
+	unsigned rate;    /* datagrams/s of an unknown source, 0 = no limit;
+			  burst is 4 x rate, registered 4 x, trunk 16 x */
+	unsigned sources; /* size of the table, 0 = 8192 */
+};
+
+int screen_create(struct screen **out, const struct screen_conf *conf);
+void screen_destroy(struct screen *s); /* accepts NULL */
+void screen_set_rate(struct screen *s, unsigned rate);
+
+/* Verdict on @n bytes at @p from @source; counts it. */
+enum screen_verdict screen_datagram(struct screen *s, const uint8_t *p,
+				    size_t n, const struct addr *source,
+				    mono_ms now);
+/* The shape part alone, pure: for the fuzz target and for TCP peers. */
+enum screen_verdict screen_shape(const uint8_t *p, size_t n);
+/* From now until @until @source's address has the budget of @class. */
+void screen_promote(struct screen *s, const struct addr *source,
+		    enum screen_class cls, mono_ms until);
+uint64_t screen_count(const struct screen *s, enum screen_verdict verdict);
+
+#endif

@@ -1,0 +1,88 @@
+/*
+ * sdp.h - session descriptions (RFC 8866), bounded reader and writer, and what
+ * of one side's description the other side may see
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Our own because the library's parser loops for ever on one bad m= line.
+ * Limits: core/limits.h.  Pure; any thread.
+ */
+#ifndef SBC_SDP_SDP_H
+#define SBC_SDP_SDP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/addr.h"
+#include "core/buf.h"
+#include "core/limits.h"
+
+enum sdp_direction { SDP_SENDRECV, SDP_SENDONLY, SDP_RECVONLY, SDP_INACTIVE };
+
+struct sdp_attr {
+	struct str name, value; /* value.p NULL when there is no colon */
+};
+
+struct sdp_media {
+	struct str type;     /* "audio" */
+	struct str proto;    /* "RTP/AVP" */
+	uint16_t port;       /* 0 = refused */
+	struct str *formats; /* as text: "0", "101" */
+	unsigned n_formats;
+	struct addr rtp;  /* where it wants RTP: c= and port; family may be
+			     unset when c= names a host or is absent */
+	struct addr rtcp; /* a=rtcp (RFC 3605), else port + 1 */
+	bool held;        /* c= is 0.0.0.0 or :: (RFC 3264 8.4, old style) */
+	bool rtcp_mux;
+	enum sdp_direction direction; /* session level inherited */
+	unsigned ptime;               /* ms; 0 = absent */
+	struct sdp_attr *attrs;       /* of this m= section, in order */
+	unsigned n_attrs;
+};
+
+/* One heap object with its own copy of the text; slices point into it. */
+struct sdp {
+	uint64_t sess_id, sess_version; /* of o= */
+	struct sdp_media *media;
+	unsigned n_media; /* at least 1 */
+};
+
+/*
+ * Read @text.  -EINVAL: not a session description; -E2BIG: over a limit;
+ * -ENOMEM.  Strict about tokens, numbers and line form, lenient about line
+ * ends (bare LF), unknown lines and the order of lines within a section.
+ */
+int sdp_read(struct sdp **out, struct str text);
+void sdp_free(struct sdp *sdp); /* accepts NULL */
+
+/* The codec name of format @i: from a=rtpmap, else the static payload types
+ * of RFC 3551 ("PCMA"); "" when unknown.  Not NUL-terminated. */
+struct str sdp_codec(const struct sdp_media *m, unsigned i);
+/* Payload types of @m as a set; static and dynamic alike. */
+void sdp_payload_types(const struct sdp_media *m, uint64_t set[2]);
+/* We can anchor it: RTP/AVP or RTP/AVPF, port not 0, at least one format. */
+bool sdp_can_relay(const struct sdp_media *m);
+/* Same m-lines, formats, addresses and directions: an offer that changes
+ * nothing (RFC 3264 8).  o= is not looked at. */
+bool sdp_same(const struct sdp *a, const struct sdp *b);
+
+/* What we put in place of one side's addresses when the other side is told. */
+struct sdp_ours {
+	uint64_t sess_id, sess_version; /* constant; +1 on change only */
+	const struct addr *rtp;  /* n_media of them: our address and port; an
+				    unset family or port 0 = refuse this m= */
+	const struct addr *rtcp; /* likewise */
+	unsigned n;
+};
+
+/*
+ * Write @from as the other side may see it: our o=, s=-, c=, ports and
+ * a=rtcp; codecs, fmtp, ptime and direction of @from; nothing else of it
+ * (allow list of attributes, S0-41).  m-lines keep their number and order
+ * (RFC 3264 6, 8.4).  An old-style hold (c=0.0.0.0) becomes a direction.
+ * -ENOSPC when @out overflows.
+ */
+int sdp_write(struct buf *out, const struct sdp *from,
+	      const struct sdp_ours *ours);
+
+#endif
