@@ -1,0 +1,324 @@
+/*
+ * sip.h - the only door to the SIP stack: listeners, requests in, answers and
+ * requests out, dialogs, digest
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Built on Sofia-SIP's nta layer; no type of the library leaves this room.
+ * Everything runs on the SIP thread (the loop's).  Every out-of-dialog request
+ * that passed the screen and the sanity checks reaches one handler; nothing is
+ * kept for it until the handler asks for a transaction.  Text given out in a
+ * view lives until the callback returns.  Text given in is copied.
+ */
+#ifndef SBC_SIP_SIP_H
+#define SBC_SIP_SIP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/config.h"
+#include "core/addr.h"
+#include "core/buf.h"
+#include "core/clock.h"
+#include "core/loop.h"
+#include "screen/screen.h"
+
+struct sip_stack;
+struct sip_request; /* received, out of dialog, not yet answered */
+struct sip_txn;     /* a server or client transaction */
+struct sip_dialog;
+
+enum sip_transport { SIP_UDP, SIP_TCP };
+const char *sip_transport_name(enum sip_transport t); /* "udp", "tcp" */
+
+/*
+ * The way to a peer: its packets came from @remote to our bound @local.  A
+ * plain value; on TCP it means one connection (@conn) and is dead when that
+ * closed.  @conn is 0 on UDP.
+ */
+struct sip_flow {
+	enum sip_transport transport;
+	uint32_t conn;
+	struct addr local, remote;
+};
+
+bool sip_flow_equal(const struct sip_flow *a, const struct sip_flow *b);
+
+enum sip_method {
+	SIP_INVITE,
+	SIP_ACK,
+	SIP_CANCEL,
+	SIP_BYE,
+	SIP_OPTIONS,
+	SIP_REGISTER,
+	SIP_INFO,
+	SIP_PRACK,
+	SIP_UPDATE,
+	SIP_SUBSCRIBE,
+	SIP_NOTIFY,
+	SIP_MESSAGE,
+	SIP_REFER,
+	SIP_PUBLISH,
+	SIP_UNKNOWN, /* 501 */
+};
+
+/* The methods that we take, as an Allow header's value. */
+#define SIP_ALLOW "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, REGISTER"
+
+struct sip_contact {
+	const char *uri;      /* verbatim, without <> and header parameters */
+	int64_t expires;      /* seconds, clamped; -1 = not given */
+	const char *instance; /* +sip.instance without quotes, or NULL */
+	uint32_t reg_id;      /* 0 = not given */
+};
+
+struct sip_uri {
+	const char *scheme, *user, *host; /* user may be NULL */
+	uint16_t port;                    /* 0 = not given */
+};
+
+/* What we know of a message, read-only. */
+struct sip_view {
+	enum sip_method method; /* of a response: of its CSeq */
+	const char *method_name;
+	int status;         /* 0 = a request */
+	const char *phrase; /* responses */
+	bool internal;      /* a response that the stack made: time-out (408),
+			       transport error (503) */
+	struct sip_flow flow;
+	const char *realm; /* name of the realm it arrived in */
+
+	struct sip_uri uri; /* Request-URI */
+	const char *uri_text;
+	struct sip_uri from, to;
+	const char *from_display; /* without quotes; NULL when absent */
+	const char *from_tag, *to_tag;
+	const char *call_id, *branch;
+	uint32_t cseq;
+	int max_forwards; /* -1 = not given */
+	const char *user_agent;
+	const char *path; /* Path header values joined, or NULL */
+	int64_t expires;  /* Expires header, clamped; -1 = not given */
+	int64_t retry_after;
+
+	struct sip_contact *contacts; /* n_contacts */
+	unsigned n_contacts;
+	bool contact_star;
+
+	const char *content_type; /* "application/sdp"; NULL = no body */
+	struct str body;
+
+	const void *msg; /* sip/ only */
+};
+
+struct sip_header {
+	const char *name, *value;
+};
+
+/*
+ * One answer or request to send.  Zero = absent.  Values with control bytes
+ * are refused as a whole with -EINVAL: nothing a peer wrote can add a header.
+ */
+struct sip_message {
+	int status;               /* answers */
+	const char *phrase;       /* NULL = the RFC's phrase */
+	enum sip_method method;   /* requests */
+	bool contact;             /* add our Contact for this flow */
+	int max_forwards;         /* requests; 0 = 70 */
+	const char *content_type; /* with @body */
+	struct str body;
+	const struct sip_header *headers; /* further headers, n_headers */
+	unsigned n_headers;
+};
+
+/* ---- stack and listeners ------------------------------------------- */
+
+struct sip_conf {
+	struct loop *loop;
+	struct screen *screen;
+	/* Every good request that belongs to no dialog and no transaction.
+	 * The handler ends it with exactly one of sip_request_answer(),
+	 * sip_request_drop(), sip_request_accept(), before it returns. */
+	void (*request)(void *arg, struct sip_request *req);
+	void *arg;
+};
+
+/* Installs the guard (guard.c) and starts the stack.  One per process. */
+int sip_create(struct sip_stack **out, const struct sip_conf *conf);
+void sip_destroy(struct sip_stack *sip); /* accepts NULL */
+
+/*
+ * Bind @transport at exactly @local for realm @realm.  -EADDRINUSE,
+ * -EADDRNOTAVAIL and other -errno.  A listener that exists already is given
+ * the realm name and marked up again.
+ */
+int sip_listen(struct sip_stack *sip, const char *realm,
+	       enum sip_transport transport, const struct addr *local);
+/* The library cannot close one transport: mark it down (its address went
+ * away); it is not chosen for sending until it is up again. */
+void sip_listener_down(struct sip_stack *sip, enum sip_transport transport,
+		       const struct addr *local);
+
+struct sip_listener {
+	const char *realm;
+	enum sip_transport transport;
+	struct addr local;
+	bool up;
+};
+/* The @i-th listener; false past the end. */
+bool sip_listener_at(const struct sip_stack *sip, unsigned i,
+		     struct sip_listener *out);
+/* The realm that listens there; NULL when none does. */
+const char *sip_realm_at(const struct sip_stack *sip,
+			 enum sip_transport transport,
+			 const struct addr *local);
+/* A flow of realm @realm towards @remote: UDP from the bound socket, TCP by
+ * a new or existing connection.  The local address is the one the route
+ * look-up gives if the realm has it, else the realm's first of that family.
+ * -ENETUNREACH when the realm has none. */
+int sip_flow_to(const struct sip_stack *sip, const char *realm,
+		enum sip_transport transport, const struct addr *remote,
+		struct sip_flow *out);
+/* False once a TCP connection has closed, or a listener is down or gone. */
+bool sip_flow_alive(const struct sip_stack *sip, const struct sip_flow *flow);
+/* @host (a literal or name) is one of our bound addresses. */
+bool sip_is_local(const struct sip_stack *sip, const char *host);
+/* Address and port are bound by a listener of ours. */
+bool sip_is_own(const struct sip_stack *sip, const struct addr *a);
+/* Open client transactions; callers refuse work above LIMIT_CLIENT_TXNS. */
+unsigned sip_client_txns(const struct sip_stack *sip);
+/* CR LF CR LF on the flow (RFC 5626 3.5.1).  UDP only; -errno. */
+int sip_ping_crlf(struct sip_stack *sip, const struct sip_flow *flow);
+
+/* ---- out-of-dialog requests ----------------------------------------- */
+
+const struct sip_view *sip_request_view(const struct sip_request *req);
+/* Answer without state and free @req.  To-tag is ours. */
+int sip_request_answer(struct sip_request *req, const struct sip_message *m);
+/* Say nothing and free @req. */
+void sip_request_drop(struct sip_request *req);
+
+/* ---- transactions ----------------------------------------------------- */
+
+enum sip_txn_event {
+	SIP_TXN_ACK,    /* server INVITE: ACK for our 2xx; view is the ACK */
+	SIP_TXN_CANCEL, /* server INVITE: cancelled; the stack has answered
+			   200 to CANCEL and 487 to the INVITE already */
+	SIP_TXN_NO_ACK, /* server INVITE: no ACK within 64*T1; view NULL */
+};
+typedef void (*sip_txn_fn)(void *arg, struct sip_txn *txn,
+			   enum sip_txn_event event,
+			   const struct sip_view *view);
+/* Every provisional and final response; when the final one is not a 2xx, or
+ * none came in time, view->internal may be set.  After a final response to a
+ * non-INVITE, or a failure, the transaction may be released. */
+typedef void (*sip_response_fn)(void *arg, struct sip_txn *txn,
+				const struct sip_view *view);
+
+/*
+ * Go stateful: consumes @req.  @fn hears of ACK, CANCEL and missing ACK.
+ * The caller answers with sip_txn_answer() and releases @txn when done.
+ * The view stays readable through sip_txn_view() until the release.
+ */
+int sip_request_accept(struct sip_request *req, struct sip_txn **out,
+		       sip_txn_fn fn, void *arg);
+const struct sip_view *sip_txn_view(const struct sip_txn *txn);
+void sip_txn_listen(struct sip_txn *txn, sip_txn_fn fn, void *arg);
+/* Server side.  Provisional, then one final answer. */
+int sip_txn_answer(struct sip_txn *txn, const struct sip_message *m);
+/* Client INVITE: send CANCEL (waits for a provisional response by itself).
+ * The final response still arrives. */
+void sip_txn_cancel(struct sip_txn *txn);
+/*
+ * Give the transaction back: no callback comes any more.  A server
+ * transaction without a final answer is answered 500; a client one goes on in
+ * the background (a late 2xx is ACKed and BYEd).  Accepts NULL.  May be called
+ * inside the transaction's own callback.
+ */
+void sip_txn_release(struct sip_txn *txn);
+
+/* ---- dialogs ------------------------------------------------------------ */
+
+/* A request inside the dialog that is not a retransmission; @txn must be
+ * answered and released.  ACK for 2xx comes as SIP_TXN_ACK instead. */
+typedef void (*sip_dialog_fn)(void *arg, struct sip_txn *txn,
+			      const struct sip_view *view);
+
+struct sip_dialog_conf {
+	struct sip_flow flow;
+	const char *target;        /* Request-URI; caller side only */
+	const char *local_user;    /* user of From; NULL = anonymous form */
+	const char *local_display; /* or NULL */
+	const char *local_host;    /* host of From; NULL = our address */
+	const char *remote_user;   /* user of To; may be NULL */
+	const char *remote_host;   /* host of To; NULL = host of target */
+	sip_dialog_fn request;
+	void *arg;
+};
+
+/* Caller side: own random Call-ID and From tag, nothing sent yet. */
+int sip_dialog_call(struct sip_dialog **out, struct sip_stack *sip,
+		    const struct sip_dialog_conf *conf);
+/* Callee side, from the server INVITE @txn; our random To-tag.  Takes flow,
+ * request and arg of @conf. */
+int sip_dialog_answer(struct sip_dialog **out, struct sip_txn *txn,
+		      const struct sip_dialog_conf *conf);
+void sip_dialog_destroy(struct sip_dialog *d); /* accepts NULL */
+
+/* Send a request in (or, INVITE, for) the dialog.  -EAGAIN: too many client
+ * transactions are open.  With @fn NULL nobody hears the response and @out
+ * may be NULL. */
+int sip_dialog_request(struct sip_dialog *d, struct sip_txn **out,
+		       const struct sip_message *m, sip_response_fn fn,
+		       void *arg);
+/* The caller side's dialog is made by this 2xx (remote tag, route set and
+ * remote target; RFC 3261 12.1.2, 13.2.2.4). */
+void sip_dialog_establish(struct sip_dialog *d, const struct sip_view *answer);
+/* ACK the 2xx to INVITE @txn, with @m's body if any; repeated 2xx are ACKed
+ * again by the stack. */
+int sip_dialog_ack(struct sip_dialog *d, struct sip_txn *txn,
+		   const struct sip_message *m);
+/* A re-INVITE or its 2xx moved the remote target (RFC 3261 12.2). */
+void sip_dialog_retarget(struct sip_dialog *d, const struct sip_view *view);
+/* From now on send along @flow. */
+void sip_dialog_move(struct sip_dialog *d, const struct sip_flow *flow);
+const struct sip_flow *sip_dialog_flow(const struct sip_dialog *d);
+const char *sip_dialog_call_id(const struct sip_dialog *d);
+
+/* ---- digest (RFC 7616, RFC 8760) ---------------------------------------- */
+
+struct sip_auth;
+
+enum sip_auth_verdict {
+	SIP_AUTH_OK,
+	SIP_AUTH_NONE,   /* no credentials for our realm: challenge */
+	SIP_AUTH_STALE,  /* right password, old nonce: challenge, stale=true */
+	SIP_AUTH_WRONG,  /* unknown user or wrong response: challenge */
+	SIP_AUTH_REPLAY, /* nonce count used before: challenge, stale=true */
+};
+
+struct sip_challenge {
+	struct sip_header headers[2]; /* WWW-Authenticate */
+	unsigned n;
+	char text[2][400];
+};
+
+int sip_auth_create(struct sip_auth **out);
+void sip_auth_destroy(struct sip_auth *auth); /* accepts NULL */
+/*
+ * Who sent this request?  On SIP_AUTH_OK *who is the phone.  Takes the same
+ * time for known and unknown users.  A retransmission of an accepted request
+ * (same Call-ID, CSeq, branch) is SIP_AUTH_OK again.
+ */
+enum sip_auth_verdict sip_auth_check(struct sip_auth *auth,
+				     const struct sip_view *view,
+				     const struct config *cfg,
+				     const struct conf_realm *realm,
+				     const struct conf_phone **who);
+/* Write the challenge(s) of @realm for the source of @view. */
+void sip_auth_challenge(struct sip_auth *auth, const struct sip_view *view,
+			const struct conf_realm *realm, bool stale,
+			struct sip_challenge *out);
+
+#endif
