@@ -1,0 +1,150 @@
+# strangers.py - RTP from an address that is no party of the call
+#
+# The victim and its peer are scripted, so every packet is counted.  A
+# stranger sends to the call's own ports and guesses others, with an SSRC of
+# its own and with all that sniffing the victim could have told it.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+import functools
+import random
+import select
+import time
+
+import rtp
+from lab import Site
+from runner import check, until
+from topology import SBC4, STRANGER
+
+TRIES = 1000
+FAST_TRIES = 250
+EVIL = b"\x55" * 160
+VICTIM, PEER = b"V" * 160, b"P" * 160
+
+
+class Attack:
+    """A call between victim and peer, and a stranger beside it."""
+
+    def __init__(self, context, speaks=True):
+        self.tries = FAST_TRIES if context.options.fast else TRIES
+        self.site = site = Site(context)
+        near, far = (site.behind_nat(kind)
+                     for kind in ("port_restricted", "symmetric"))
+        self.alice = site.scripted("alice", near)
+        self.bob = site.scripted("bob", far)
+        self.victim = rtp.Rtp(near.address, near.name, context, VICTIM)
+        self.peer = rtp.Rtp(far.address, far.name, context, PEER)
+        self.out = self.alice.invite("bob", rtp=self.victim)
+        self.into = self.bob.incoming()
+        self.into.reply(200, "OK", rtp=self.peer)
+        self.out.answered()
+        self.into.expect_ack()
+        self.port_of_victim = self.out.media()
+        self.port_of_peer = self.into.media()
+        space = site.stranger()
+        self.sock = space.socket()
+        self.sock.bind((STRANGER, 40000))
+        context.callback(self.sock.close)
+        if speaks:
+            self.both_ways()
+
+    def both_ways(self):
+        """Audio runs both ways from now on; fails when it does not."""
+        began = time.monotonic()
+        self.victim.stream(self.port_of_victim)
+        self.peer.stream(self.port_of_peer)
+        until(lambda: self.peer.count(payload=VICTIM, since=began) >= 25 and
+              self.victim.count(payload=PEER, since=began) >= 25, 5,
+              "audio does not run both ways")
+
+    def target(self, number):
+        """Half of the tries at the call's own four ports, half guessed."""
+        known = (self.port_of_victim, self.port_of_peer)
+        if number % 2 == 0:
+            address, port = known[number // 2 % 2]
+            return address, port + (number % 16 == 8)
+        return SBC4, random.randrange(20000, 21000)
+
+    def shoot(self, stream):
+        """@stream: the Rtp whose SSRC, sequence and time are known."""
+        wild = rtp.Rtp.__new__(rtp.Rtp)
+        wild.ssrc, wild.seq = random.getrandbits(32), random.getrandbits(16)
+        wild.stamp = random.getrandbits(32)
+        for number in range(self.tries):
+            like = stream or wild
+            step = 1 + number % 50
+            self.sock.sendto(
+                rtp.packet(like.ssrc, like.seq + step,
+                           like.stamp + 160 * step, EVIL),
+                self.target(number))
+            wild.seq += 1
+            wild.stamp += 160
+            time.sleep(0.002)
+
+    def harm(self):
+        """Words for what the stranger reached, or None."""
+        time.sleep(0.2)
+        for name, media in (("victim", self.victim), ("peer", self.peer)):
+            evil = media.count(payload=EVIL)
+            if evil:
+                return f"{evil} of the stranger's packets reached the {name}"
+        got = 0
+        while select.select([self.sock], [], [], 0)[0]:
+            self.sock.recv(2048)
+            got += 1
+        return f"{got} packets were sent to the stranger" if got else None
+
+    def must_be_harmless(self):
+        words = self.harm()
+        check(words is None, words)
+        self.both_ways()
+        began = time.monotonic()
+        time.sleep(1)
+        for name, media, wanted in (("victim", self.victim, PEER),
+                                    ("peer", self.peer, VICTIM)):
+            seen = media.count(payload=wanted, since=began)
+            check(seen >= 40, f"after the attack the {name} got only {seen} "
+                              "of 50 packets")
+        call = self.site.box.calls()[0]
+        strange = sum(m["dropped"]["stranger"] for leg in call["legs"]
+                      for m in leg["media"])
+        check(strange > 0, "no stranger was counted")
+        check(self.out.bye().status == 200, "BYE refused")
+
+
+def while_victim_speaks(context, known):
+    attack = Attack(context)
+    before = attack.peer.count(payload=VICTIM)
+    began = time.monotonic()
+    attack.shoot(attack.victim if known else None)
+    seconds = time.monotonic() - began
+    arrived = attack.peer.count(payload=VICTIM) - before
+    check(arrived >= 0.9 * seconds * 50,
+          f"during the attack only {arrived} of {seconds * 50:.0f} "
+          "packets of the victim arrived")
+    attack.must_be_harmless()
+
+
+def while_victim_is_silent(context, known):
+    attack = Attack(context)
+    attack.victim.hush()
+    time.sleep(1)
+    attack.shoot(attack.victim if known else None)
+    attack.must_be_harmless()
+
+
+def stranger_is_unheard_before_the_victim_spoke(context):
+    """Nobody has latched yet: the first packet comes from the stranger."""
+    attack = Attack(context, speaks=False)
+    attack.shoot(None)
+    attack.must_be_harmless()
+
+
+def add_to(suite):
+    for state, attack in (("speaks", while_victim_speaks),
+                          ("is_silent", while_victim_is_silent)):
+        for known in (False, True):
+            ssrc = "with_its_ssrc" if known else "with_own_ssrc"
+            suite.add(functools.partial(attack, known=known),
+                      f"stranger_{ssrc}_is_unheard_while_victim_{state}")
+    suite.add(stranger_is_unheard_before_the_victim_spoke, fast=False)
