@@ -12,11 +12,25 @@
  * never reach the caller: the state becomes STORE_DEGRADED, the alarm
  * store-degraded is raised, and work goes on.
  *
- * All calls on one thread (SIP); nothing blocks but open and close.
+ * When changes could not even be kept in the journal (it was full while the
+ * disk was sick), or when a database that turned out corrupt was replaced, the
+ * store has holes.  As soon as the disk is well again store_needs_resync()
+ * says so and the owner hands over its whole set, in slices if it likes:
+ *
+ *   once a second:    if (store_needs_resync(s)) store_resync_begin(s);
+ *   then, in slices:  while (more && store_has_room(s)) store_binding_put(...);
+ *   when all are put: store_resync_end(s);
+ *
+ * Ordinary puts, refreshes and deletes may come in between.
+ *
+ * All calls on one thread (SIP); nothing blocks but open, load and close.
+ * Memory: the journal's size at most, and 80 bytes per binding that was
+ * refreshed within write_behind_ms.
  */
 #ifndef SBC_STORE_STORE_H
 #define SBC_STORE_STORE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/addr.h"
@@ -56,15 +70,23 @@ struct store_conf {
 /*
  * Open or create @dir/sbc.db and @dir/sbc.journal, migrate, replay, start the
  * writer.  A corrupt database is set aside as sbc.db.corrupt-TIME.  When the
- * disk refuses everything the store still opens, degraded.  -ENOMEM, or
- * -errno when no thread can be made.
+ * disk refuses everything the store still opens, degraded.  @conf is borrowed
+ * for the call.  -ENOMEM, or -errno when no thread can be made.
  */
 int store_open(struct store **out, const struct store_conf *conf);
-/* Flush, commit and stop.  Accepts NULL. */
+/* Flush, commit and stop.  Waits at most 3 s for a disk that hangs; what was
+ * not committed then is found in the journal at the next start.  Accepts NULL.
+ */
 void store_close(struct store *s);
 
+/* The largest binding id ever seen in the database or the journal, 0 when there
+ * is none; the next id to give is one more.  When the database could not be
+ * read it is a number from the wall clock that is beyond every given id. */
+uint64_t store_max_id(const struct store *s);
 /* Every stored binding, whatever its expiry; the row's strings live during
- * @fn.  Only before the first put. */
+ * @fn.  Only before the first put.  Pure refreshes of the last write_behind_ms
+ * before a crash are not in it: give expiries that much grace.  0, or -EIO when
+ * the database could not be read to its end. */
 int store_load_bindings(struct store *s,
 			void (*fn)(void *arg, const struct binding_row *row),
 			void *arg);
@@ -74,6 +96,16 @@ void store_binding_put(struct store *s, const struct binding_row *row);
 void store_binding_refresh(struct store *s, uint64_t id, uint32_t cseq,
 			   wall_ms expires_at, wall_ms last_seen);
 void store_binding_del(struct store *s, uint64_t id);
+
+/* Poll once a second: the store has holes and the disk is well, begin a resync.
+ * False while one is under way.  Also notices a disk that hangs. */
+bool store_needs_resync(struct store *s);
+void store_resync_begin(struct store *s);
+/* Half of the journal or more is free: go on putting. */
+bool store_has_room(const struct store *s);
+/* Every binding was put since store_resync_begin(): rows that were not are
+ * removed.  When puts were lost meanwhile store_needs_resync() will say so. */
+void store_resync_end(struct store *s);
 
 enum store_state store_state(const struct store *s);
 const char *store_state_name(enum store_state state); /* "ok", ... */
