@@ -1,0 +1,63 @@
+"""bench_kamailio.py - Kamailio as anchoring proxy and as registrar.
+
+SPDX-License-Identifier: Apache-2.0
+"""
+import os
+import sqlite3
+
+from bench_lab import HERE, LOOP_SUT, LOOP_UAS, OUT, SUT_CPU, tree_of
+
+SCHEMA = '/usr/share/kamailio/db_sqlite'
+# A handful: enough to overlap the wait for rtpengine, few enough for one CPU.
+CHILDREN = 4
+
+
+class Kamailio:
+    def __init__(self, lab, config, log, **words):
+        with open(os.path.join(HERE, config)) as f:
+            text = f.read()
+        words.setdefault('CHILDREN', CHILDREN)
+        for word, value in words.items():
+            text = text.replace('@%s@' % word, str(value))
+        self.path = os.path.join(OUT, config)
+        with open(self.path, 'w') as f:
+            f.write(text)
+        self.lab, self.log = lab, log
+        self.start()
+
+    def start(self):
+        self.process = self.lab.start(
+            self.lab.sbc, ['kamailio', '-DD', '-f', self.path, '-m', '512',
+                           '-M', '16', '-Y', OUT, '-P', self.path + '.pid'],
+            SUT_CPU, self.log)
+
+    def pids(self):
+        return tree_of(self.process.pid)
+
+    def stop(self):
+        self.lab.stop(self.process)
+
+
+def proxy(lab, port, ng):
+    return Kamailio(lab, 'kamailio-calls.cfg', 'kamailio-calls.log',
+                    LISTEN='%s:%d' % (LOOP_SUT, port), NG=ng,
+                    NEXT='%s:5060' % LOOP_UAS)
+
+
+def registrar(lab, host, port, phones, flush_s=60):
+    """@phones: (user, password) of each."""
+    path = os.path.join(OUT, 'kamailio.sqlite')
+    for suffix in ('', '-wal', '-shm', '-journal'):
+        if os.path.exists(path + suffix):
+            os.unlink(path + suffix)
+    db = sqlite3.connect(path)
+    for table in ('standard', 'usrloc', 'auth_db'):
+        with open('%s/%s-create.sql' % (SCHEMA, table)) as f:
+            db.executescript(f.read())
+    db.executemany('INSERT INTO subscriber (username, domain, password) '
+                   'VALUES (?, ?, ?)',
+                   [(user, host, password) for user, password in phones])
+    db.commit()
+    db.close()
+    return Kamailio(lab, 'kamailio-register.cfg', 'kamailio-register.log',
+                    LISTEN='%s:%d' % (host, port), DB=path, FLUSH=flush_s)
