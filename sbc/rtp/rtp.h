@@ -26,9 +26,12 @@ struct rtp_hdr {
 int rtp_read(struct rtp_hdr *out, const uint8_t *p, size_t n);
 /* RFC 5761 4: is this (on a muxed port) RTCP? */
 bool rtp_is_rtcp(const uint8_t *p, size_t n);
-/* RFC 3550 6.4.1, A.2: a compound packet whose lengths add up, version 2,
- * first packet SR or RR (or a reduced-size feedback packet, RFC 5506).
- * Writes the sender's SSRC.  -EINVAL. */
+/*
+ * RFC 3550 6.4.1, A.2: a compound packet whose lengths add up, version 2,
+ * first packet SR or RR (or a reduced-size feedback packet, RFC 5506), report
+ * blocks and BYE inside their packet, padding on the last packet only.
+ * Writes the sender's SSRC.  -EINVAL.
+ */
 int rtcp_check(const uint8_t *p, size_t n, uint32_t *ssrc);
 
 /* Reception of one source: sequence, loss (RFC 3550 A.1, A.3).  Zeroed =
@@ -37,8 +40,9 @@ struct rtp_stat {
 	uint32_t ssrc;
 	uint16_t max_seq;
 	uint32_t cycles, base_seq;
-	uint64_t received;
-	uint64_t lost_before; /* of earlier SSRCs of the same stream */
+	uint32_t bad_seq;  /* where a jump would go on (A.1); 1 << 16 = none */
+	uint64_t received; /* over the whole stream */
+	uint64_t received_before, lost_before; /* up to the last restart */
 	bool started;
 };
 

@@ -23,6 +23,11 @@ struct sdp_attr {
 	struct str name, value; /* value.p NULL when there is no colon */
 };
 
+/* b= lines of a media section that mean something to us (RFC 8866 5.8,
+ * RFC 3890, RFC 3556).  AS in kbit/s, the others in bit/s. */
+enum sdp_bandwidth { SDP_BW_AS, SDP_BW_TIAS, SDP_BW_RS, SDP_BW_RR, SDP_BWS };
+#define SDP_BW_ABSENT UINT32_MAX
+
 struct sdp_media {
 	struct str type;     /* "audio" */
 	struct str proto;    /* "RTP/AVP" */
@@ -35,14 +40,15 @@ struct sdp_media {
 	bool held;        /* c= is 0.0.0.0 or :: (RFC 3264 8.4, old style) */
 	bool rtcp_mux;
 	enum sdp_direction direction; /* session level inherited */
-	unsigned ptime;               /* ms; 0 = absent */
-	struct sdp_attr *attrs;       /* of this m= section, in order */
+	unsigned ptime;               /* ms, 5..200; 0 = absent or nonsense */
+	uint32_t bandwidth[SDP_BWS];
+	struct sdp_attr *attrs; /* of this m= section, in order */
 	unsigned n_attrs;
 };
 
 /* One heap object with its own copy of the text; slices point into it. */
 struct sdp {
-	uint64_t sess_id, sess_version; /* of o= */
+	uint64_t sess_id, sess_version; /* of o=, modulo 2^64 */
 	struct sdp_media *media;
 	unsigned n_media; /* at least 1 */
 };
@@ -58,12 +64,16 @@ void sdp_free(struct sdp *sdp); /* accepts NULL */
 /* The codec name of format @i: from a=rtpmap, else the static payload types
  * of RFC 3551 ("PCMA"); "" when unknown.  Not NUL-terminated. */
 struct str sdp_codec(const struct sdp_media *m, unsigned i);
+/* What @m asks for, with the old-style hold (RFC 3264 8.4) told as a
+ * direction: held and sendrecv is sendonly, held and recvonly inactive. */
+enum sdp_direction sdp_way(const struct sdp_media *m);
 /* Payload types of @m as a set; static and dynamic alike. */
 void sdp_payload_types(const struct sdp_media *m, uint64_t set[2]);
 /* We can anchor it: RTP/AVP or RTP/AVPF, port not 0, at least one format. */
 bool sdp_can_relay(const struct sdp_media *m);
-/* Same m-lines, formats, addresses and directions: an offer that changes
- * nothing (RFC 3264 8).  o= is not looked at. */
+/* Same m-lines, formats and what they mean (every attribute that sdp_write()
+ * passes on), addresses and directions: an offer that changes nothing
+ * (RFC 3264 8).  o= is not looked at. */
 bool sdp_same(const struct sdp *a, const struct sdp *b);
 
 /* What we put in place of one side's addresses when the other side is told. */
@@ -71,8 +81,9 @@ struct sdp_ours {
 	uint64_t sess_id, sess_version; /* constant; +1 on change only */
 	const struct addr *rtp;  /* n_media of them: our address and port; an
 				    unset family or port 0 = refuse this m= */
-	const struct addr *rtcp; /* likewise */
-	unsigned n;
+	const struct addr *rtcp; /* likewise; a=rtcp is written only where
+				    RFC 3605 needs it: not port + 1 */
+	unsigned n;              /* m-lines past the n-th are refused */
 };
 
 /*
