@@ -96,6 +96,7 @@ class Phone:
         self.sent_acks = {}  # (call_id, cseq): ACK to send again
         self.invites = {}   # (call_id, cseq): INVITE bytes that we sent
         self.repeats = 0    # retransmitted requests seen
+        self.keepalives = 0
         self.wake = threading.Condition()
         self.running = True
         self.ignore = None  # callable: messages to be deaf for
@@ -136,6 +137,8 @@ class Phone:
             if data == b"" and self.kind == "tcp":
                 self.closed_by_peer = True
                 return
+            if data and not data.strip():
+                self.keepalives += 1
             if not data or not data.strip():
                 continue
             self.log.append(("in", time.monotonic(), data))

@@ -1,0 +1,130 @@
+# trunks.py - calls from and to trunks, and the order of routes
+#
+# SPDX-License-Identifier: Apache-2.0
+
+from runner import check
+from sipbox import SipBox, hang_up
+
+# NET stands for the scenario's loopback net.
+TRUNKS = """
+config trunk 'first'
+	option realm 'loop'
+	option host 'NET.20.1'
+	option port '5060'
+config trunk 'second'
+	option realm 'loop'
+	option host 'NET.21.1'
+	option port '5060'
+config route 'out'
+	option match '0X!'
+	list to 'first'
+	list to 'second'
+config route 'internal'
+	option match '+49.'
+	list to 'second'
+config route 'desk'
+	option match '77'
+	list to 'bob'
+"""
+
+
+def site(context, **how):
+    box = SipBox(context, extra=TRUNKS, **how)
+    first = box.phone("first", 20, register=False, domain=box.address)
+    second = box.phone("second", 21, register=False, domain=box.address)
+    return box, first, second
+
+
+def trunk_calls_a_phone_without_password(context):
+    box, first, _ = site(context)
+    bob = box.phone("bob")
+    out = first.invite("bob", rtp=box.media(first), auth=False)
+    into = bob.incoming()
+    into.reply(180, "Ringing")
+    out.expect(180)
+    into.reply(200, "OK", rtp=box.media(bob))
+    out.answered()
+    into.expect_ack()
+    hang_up(into, out)
+    box.no_calls_left()
+
+
+def trunk_registers_only_with_a_password(context):
+    _, first, _ = site(context)
+    first.register(auth=False, must=401)
+
+
+def another_port_of_the_trunks_address_is_no_trunk(context):
+    box, _, _ = site(context)
+    other = box.phone("first", 20, register=False, port=5070)
+    out = other.invite("bob", rtp=box.media(other), auth=False)
+    refused = other.expect(lambda m: out.answers_invite(m) and m.status > 100)
+    check(refused.status == 401, f"answered {refused}")
+
+
+def phone_calls_out_by_the_first_trunk(context):
+    box, first, second = site(context)
+    alice = box.phone("alice")
+    out = alice.invite("0123456", rtp=box.media(alice))
+    into = first.incoming()
+    check(into.invite.uri.startswith("sip:0123456@"),
+          f"Request-URI {into.invite.uri}")
+    into.reply(200, "OK", rtp=box.media(first))
+    out.answered()
+    into.expect_ack()
+    hang_up(out, into)
+    second.nothing("INVITE", 0.2)
+
+
+def failing_trunk_gives_way_to_the_next(context):
+    box, first, second = site(context)
+    alice = box.phone("alice")
+    out = alice.invite("0123456", rtp=box.media(alice))
+    first.incoming().reply(503, "Service Unavailable")
+    into = second.incoming()
+    into.reply(200, "OK", rtp=box.media(second))
+    out.answered()
+    into.expect_ack()
+    hang_up(out, into)
+    box.no_calls_left()
+
+
+def busy_number_is_not_tried_elsewhere(context):
+    box, first, second = site(context)
+    alice = box.phone("alice")
+    out = alice.invite("0123456", rtp=box.media(alice))
+    first.incoming().reply(486, "Busy Here")
+    out.expect(486)
+    second.nothing("INVITE", 0.3)
+
+
+def unreachable_trunk_gives_503(context):
+    box, _, second = site(context)
+    second.close()
+    alice = box.phone("alice")
+    out = alice.invite("+4930123", rtp=box.media(alice))
+    out.expect(503)
+    box.no_calls_left()
+
+
+def route_to_a_phone_and_no_route(context):
+    box, _, _ = site(context)
+    alice, bob = box.phone("alice"), box.phone("bob")
+    out = alice.invite("77", rtp=box.media(alice))
+    into = bob.incoming()
+    into.reply(486, "Busy Here")
+    out.expect(486)
+    alice.invite("778", rtp=box.media(alice)).expect(404)
+    alice.invite("0", rtp=box.media(alice)).expect(404)
+
+
+def add_to(suite):
+    for function in (
+            trunk_calls_a_phone_without_password,
+            trunk_registers_only_with_a_password,
+            another_port_of_the_trunks_address_is_no_trunk,
+            phone_calls_out_by_the_first_trunk,
+            failing_trunk_gives_way_to_the_next,
+            busy_number_is_not_tried_elsewhere, unreachable_trunk_gives_503,
+            route_to_a_phone_and_no_route):
+        suite.add(function)
