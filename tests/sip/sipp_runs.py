@@ -1,0 +1,89 @@
+# sipp_runs.py - many calls at once by sipp, in every common shape
+#
+# SPDX-License-Identifier: Apache-2.0
+
+import functools
+import os
+import subprocess
+
+import runner
+import sbcproc
+from runner import Failed, check
+from sipbox import SipBox
+
+HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "sipp")
+
+
+def sipp(context, box, scenario, number, count, rate=20, user=None,
+         service="bob"):
+    """Start sipp at 127.N.@number.1; await_sipp() tells how it went."""
+    argv = ["sipp", "-sf", os.path.join(HERE, scenario + ".xml"),
+            "-i", f"{box.net}.{number}.1", "-p", "5060",
+            "-mi", f"{box.net}.{number}.1", "-m", str(count),
+            "-r", str(rate), "-s", service, "-nostdin", "-trace_err",
+            "-error_file", context.path(f"{scenario}.errors"),
+            "-trace_msg", "-message_file", context.path(f"{scenario}.msgs"),
+            "-timeout", "40", "-timeout_error", "-recv_timeout", "15000"]
+    if user:
+        inputs = context.path(f"{scenario}.csv")
+        word = sbcproc.password(user)
+        with open(inputs, "w") as out:
+            out.write("SEQUENTIAL\n"
+                      f"{user};[authentication username={user} "
+                      f"password={word}];\n")
+        argv += ["-inf", inputs]
+    argv.append(f"{box.address}:5060")
+    process = runner.spawn(context, argv, f"{scenario}.out",
+                           env=dict(os.environ, TERM="xterm"))
+    process.scenario = scenario
+    return process
+
+
+def await_sipp(context, process, seconds=45):
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        raise Failed(f"sipp {process.scenario} does not end")
+    if process.returncode:
+        words = ""
+        path = context.path(f"{process.scenario}.errors")
+        if os.path.exists(path):
+            with open(path, errors="replace") as errors:
+                words = errors.read(600)
+        raise Failed(f"sipp {process.scenario} exit {process.returncode}: "
+                     f"{words}")
+
+
+def run_pair(context, caller, callee, count, rate):
+    box = SipBox(context)
+    bob = box.phone("bob")  # its address is sipp's afterwards
+    bob.close()
+    far = sipp(context, box, callee, 2, count)
+    near = sipp(context, box, caller, 1, count, rate, user="alice")
+    await_sipp(context, near)
+    await_sipp(context, far)
+    box.no_calls_left(8)
+
+
+def many_registrations(context):
+    box = SipBox(context)
+    runs = [sipp(context, box, "register", 1, 200, 100, user="alice")]
+    for run in runs:
+        await_sipp(context, run)
+    check(box.binding("alice"), "not bound")
+
+
+PAIRS = (("caller", "callee", 100, 20), ("caller_waits", "callee_hangs_up",
+                                         40, 20),
+         ("caller_late_offer", "callee", 20, 10),
+         ("caller", "callee_early", 20, 10),
+         ("caller_cancels", "callee_rings", 20, 10),
+         ("caller_refused", "callee_busy", 40, 20))
+
+
+def add_to(suite):
+    suite.add(many_registrations, "sipp_registers", needs=("sipp",))
+    for caller, callee, count, rate in PAIRS:
+        suite.add(functools.partial(run_pair, caller=caller, callee=callee,
+                                    count=count, rate=rate),
+                  f"sipp_{caller}_and_{callee}", needs=("sipp",), limit=100)
