@@ -1,0 +1,281 @@
+/*
+ * call.c - the table of calls; making, ending and freeing one
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * A call owns its legs.  Nothing is freed inside a leg's callback: dead legs,
+ * and the call with its last leg, go when the loop's reaper comes by.
+ */
+#include "call/call.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "call/call_priv.h"
+#include "core/err.h"
+#include "core/log.h"
+#include "core/rand.h"
+
+int calls_create(struct calls **out, const struct calls_conf *conf,
+		 struct config *config)
+{
+	struct calls *calls = calloc(1, sizeof(*calls));
+
+	if (!calls)
+		return -ENOMEM;
+	calls->conf = *conf;
+	calls->config = config_ref(config);
+	list_init(&calls->all);
+	hash_init(&calls->by_invite);
+	*out = calls;
+	return 0;
+}
+
+static void call_free(struct call *call)
+{
+	struct calls *calls = call->owner;
+
+	timer_cancel(calls->conf.loop, &call->ring);
+	timer_cancel(calls->conf.loop, &call->watch);
+	for (unsigned i = 0; i < CALL_LEGS; i++)
+		leg_destroy(call->legs[i]);
+	if (call->invite_key)
+		hash_remove(&calls->by_invite, &call->by_invite);
+	list_remove(&call->node);
+	calls->n--;
+	config_unref(call->config);
+	free(call->invite_key);
+	free(call->display);
+	free(call);
+}
+
+void calls_destroy(struct calls *calls)
+{
+	if (!calls)
+		return;
+	list_for_each_safe (pos, &calls->all)
+		call_free(list_entry(pos, struct call, node));
+	hash_clear(&calls->by_invite);
+	config_unref(calls->config);
+	free(calls);
+}
+
+void calls_set_config(struct calls *calls, struct config *config)
+{
+	config_unref(calls->config);
+	calls->config = config_ref(config);
+}
+
+struct call *call_create(struct calls *calls, const struct sip_view *invite,
+			 const char *key)
+{
+	struct call *call = calloc(1, sizeof(*call));
+
+	if (!call)
+		return NULL;
+	call->owner = calls;
+	call->config = config_ref(calls->config);
+	list_append(&calls->all, &call->node);
+	calls->n++;
+	rand_token(call->id, CALL_ID_CHARS);
+	call->started_at = clock_wall();
+	call->worker = media_pick_worker(calls->conf.media);
+	/* Copied less one across the box; 70 when the caller gave none. */
+	call->max_forwards =
+		invite->max_forwards > 0 ? invite->max_forwards - 1 : 70;
+	call->invite_key = strdup(key);
+	if (!call->invite_key ||
+	    hash_insert(&calls->by_invite, &call->by_invite, hash_text(key))) {
+		free(call->invite_key);
+		call->invite_key = NULL;
+	}
+	return call;
+}
+
+struct leg_conf call_leg_conf(struct call *call, const struct conf_realm *realm,
+			      const char *peer, bool is_trunk)
+{
+	return (struct leg_conf){
+		.loop = call->owner->conf.loop,
+		.sip = call->owner->conf.sip,
+		.media = call->owner->conf.media,
+		.worker = call->worker,
+		.realm = realm,
+		.peer = peer,
+		.is_trunk = is_trunk,
+		.ops = &call_leg_ops,
+		.arg = call,
+	};
+}
+
+int call_add_leg(struct call *call, struct leg *leg)
+{
+	for (unsigned i = 0; i < CALL_LEGS; i++) {
+		if (!call->legs[i]) {
+			call->legs[i] = leg;
+			return 0;
+		}
+	}
+	return -ENOSPC;
+}
+
+static bool has_live_leg(const struct call *call)
+{
+	for (unsigned i = 0; i < CALL_LEGS; i++) {
+		if (call->legs[i] && leg_state(call->legs[i]) != LEG_DEAD)
+			return true;
+	}
+	return false;
+}
+
+/* The reaper: free dead legs, and the call when none lives and none is to
+ * come. */
+static void call_reap(void *arg)
+{
+	struct call *call = arg;
+
+	call->reaping = false;
+	for (unsigned i = 0; i < CALL_LEGS; i++) {
+		struct leg *leg = call->legs[i];
+
+		if (!leg || leg_state(leg) != LEG_DEAD)
+			continue;
+		if (leg == call->a)
+			call->a = NULL;
+		if (leg == call->b)
+			call->b = NULL;
+		if (leg == call->early)
+			call->early = NULL;
+		call->legs[i] = NULL;
+		leg_destroy(leg);
+	}
+	if (has_live_leg(call))
+		return;
+	log_info("call.end", kv_s("call", call->id), kv_s("from", call->from),
+		 kv_s("to", call->to),
+		 kv_s("cause", call->cause ? call->cause : "ended"),
+		 kv_i("status", call->status),
+		 kv_i("duration_ms",
+		      call->answered ? clock_mono() - call->answered : 0));
+	call_free(call);
+}
+
+void call_leg_dead(void *arg, struct leg *leg)
+{
+	struct call *call = arg;
+
+	if (call->reaping)
+		return;
+	call->reaping = true;
+	if (loop_defer(call->owner->conf.loop, call_reap, call)) {
+		/* Out of memory: the next dead leg, or the watch, will do. */
+		call->reaping = false;
+		log_limited(LOG_ERROR, "call.leak", kv_s("call", call->id));
+	}
+}
+
+void call_ending(struct call *call, const char *cause)
+{
+	if (!call->cause)
+		call->cause = cause;
+	call->state = CALL_ENDING;
+	timer_cancel(call->owner->conf.loop, &call->ring);
+	timer_cancel(call->owner->conf.loop, &call->watch);
+}
+
+void call_hangup_legs(struct call *call, const struct leg *except,
+		      const char *reason)
+{
+	for (unsigned i = 0; i < CALL_LEGS; i++) {
+		if (call->legs[i] && call->legs[i] != except)
+			leg_hangup(call->legs[i], reason);
+	}
+}
+
+void calls_hangup(struct calls *calls, const char *reason, const char *cause)
+{
+	list_for_each_safe (pos, &calls->all) {
+		struct call *call = list_entry(pos, struct call, node);
+
+		call_ending(call, cause);
+		call_hangup_legs(call, NULL, reason);
+	}
+}
+
+void calls_move(struct calls *calls, const struct sip_flow *from,
+		const struct sip_flow *to)
+{
+	list_for_each (pos, &calls->all) {
+		struct call *call = list_entry(pos, struct call, node);
+
+		for (unsigned i = 0; i < CALL_LEGS; i++) {
+			struct leg *leg = call->legs[i];
+
+			if (leg && sip_flow_equal(leg_flow(leg), from))
+				leg_move(leg, to);
+		}
+	}
+}
+
+unsigned calls_count(const struct calls *calls)
+{
+	return calls->n;
+}
+
+void calls_each(const struct calls *calls,
+		void (*fn)(void *arg, const struct call *call), void *arg)
+{
+	list_for_each (pos, &calls->all)
+		fn(arg, list_entry(pos, struct call, node));
+}
+
+const char *call_id(const struct call *call)
+{
+	return call->id;
+}
+
+enum call_state call_state(const struct call *call)
+{
+	return call->state;
+}
+
+const char *call_state_name(enum call_state state)
+{
+	static const char *const names[] = {
+		[CALL_RINGING] = "ringing",
+		[CALL_UP] = "up",
+		[CALL_ENDING] = "ending",
+	};
+
+	return names[state];
+}
+
+const char *call_from(const struct call *call)
+{
+	return call->from;
+}
+
+const char *call_to(const struct call *call)
+{
+	return call->to;
+}
+
+wall_ms call_started(const struct call *call)
+{
+	return call->started_at;
+}
+
+wall_ms call_answered(const struct call *call)
+{
+	return call->answered_at;
+}
+
+const struct leg *call_leg(const struct call *call, unsigned i)
+{
+	for (unsigned k = 0; k < CALL_LEGS; k++) {
+		if (call->legs[k] && i-- == 0)
+			return call->legs[k];
+	}
+	return NULL;
+}

@@ -1,0 +1,62 @@
+/*
+ * call.h - the back-to-back user agent: two legs and what passes between them
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * A call begins with an INVITE on its a-leg, forks to every contact of the
+ * phone (or tries the trunks of a route in order), and bridges the first leg
+ * that answers.  SIP thread only.
+ */
+#ifndef SBC_CALL_CALL_H
+#define SBC_CALL_CALL_H
+
+#include "config/config.h"
+#include "core/loop.h"
+#include "leg/leg.h"
+#include "media/media.h"
+#include "registrar/registrar.h"
+#include "sip/sip.h"
+
+struct calls; /* all calls of the box */
+struct call;
+
+enum call_state { CALL_RINGING, CALL_UP, CALL_ENDING };
+
+struct calls_conf {
+	struct loop *loop;
+	struct sip_stack *sip;
+	struct sip_auth *auth;
+	struct media *media;
+	struct registrar *registrar;
+};
+
+int calls_create(struct calls **out, const struct calls_conf *conf,
+		 struct config *config);
+/* Frees every call without a word to its peers; see calls_hangup(). */
+void calls_destroy(struct calls *calls); /* accepts NULL */
+void calls_set_config(struct calls *calls, struct config *config);
+
+/* An INVITE that belongs to no dialog; ends @req. */
+void calls_invite(struct calls *calls, struct sip_request *req);
+/* End every call; they are gone when calls_count() is 0.  @reason as for
+ * leg_hangup(), @cause for the log. */
+void calls_hangup(struct calls *calls, const char *reason, const char *cause);
+/* A phone moved from one flow to another: so do its dialogs. */
+void calls_move(struct calls *calls, const struct sip_flow *from,
+		const struct sip_flow *to);
+unsigned calls_count(const struct calls *calls);
+
+/* To look at: every call, oldest first. */
+void calls_each(const struct calls *calls,
+		void (*fn)(void *arg, const struct call *call), void *arg);
+const char *call_id(const struct call *call);
+enum call_state call_state(const struct call *call);
+const char *call_state_name(enum call_state state);
+const char *call_from(const struct call *call); /* user */
+const char *call_to(const struct call *call);
+wall_ms call_started(const struct call *call);
+wall_ms call_answered(const struct call *call); /* 0 = not yet */
+/* The @i-th leg, the a-leg first; NULL past the last. */
+const struct leg *call_leg(const struct call *call, unsigned i);
+
+#endif

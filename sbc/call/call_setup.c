@@ -1,0 +1,472 @@
+/*
+ * call_setup.c - from an INVITE to the leg that answers
+ *
+ *   INVITE -> who is it -> where to -> a-leg -> target 1: fork, fork, fork
+ *                                               target 2: trunk   (failover)
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Everything that can be refused is refused statelessly; only an INVITE from a
+ * phone that proved who it is, or from a trunk, costs memory.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "call/call_priv.h"
+#include "core/err.h"
+#include "core/log.h"
+#include "core/rand.h"
+
+/* Who sends this INVITE: exactly one of phone and trunk is set. */
+struct caller {
+	const struct conf_realm *realm;
+	const struct conf_phone *phone;
+	const struct conf_trunk *trunk;
+};
+
+static void refuse(struct sip_request *req, int status, unsigned retry_after_s)
+{
+	char after[16];
+	struct sip_header h = {"Retry-After", after};
+
+	snprintf(after, sizeof(after), "%u", retry_after_s);
+	sip_request_answer(req, &(struct sip_message){
+					.status = status,
+					.headers = &h,
+					.n_headers = !!retry_after_s,
+				});
+}
+
+/* True when @caller is known; else @req has been answered. */
+static bool identify(struct calls *calls, struct sip_request *req,
+		     struct caller *caller)
+{
+	const struct sip_view *view = sip_request_view(req);
+	struct sip_challenge challenge;
+	enum sip_auth_verdict verdict;
+
+	caller->realm = config_realm(calls->config, view->realm);
+	if (!caller->realm) {
+		refuse(req, 503, 0); /* the realm left with a reload */
+		return false;
+	}
+	caller->trunk = config_trunk_by_source(
+		calls->config, view->realm, &view->flow.remote,
+		view->flow.transport == SIP_TCP ? CONF_TCP : CONF_UDP);
+	if (caller->trunk)
+		return true;
+	verdict = sip_auth_check(calls->conf.auth, view, calls->config,
+				 caller->realm, &caller->phone);
+	if (verdict == SIP_AUTH_OK)
+		return true;
+	sip_auth_challenge(calls->conf.auth, view, caller->realm,
+			   verdict == SIP_AUTH_STALE ||
+				   verdict == SIP_AUTH_REPLAY,
+			   &challenge);
+	sip_request_answer(req, &(struct sip_message){
+					.status = 401,
+					.headers = challenge.headers,
+					.n_headers = challenge.n,
+				});
+	return false;
+}
+
+static bool same_key(const struct hash_node *node, const void *key)
+{
+	return !strcmp(container_of(node, struct call, by_invite)->invite_key,
+		       key);
+}
+
+/*
+ * The same request by another way (RFC 3261 8.2.2.2).  The Request-URI counts
+ * too: an upstream registrar may fork one INVITE to two phones behind us.
+ */
+static bool is_merged(struct calls *calls, const struct sip_view *view,
+		      char *key, size_t size)
+{
+	snprintf(key, size, "%s %s %u %s", view->call_id,
+		 view->from_tag ? view->from_tag : "", view->cseq,
+		 view->uri_text);
+	return hash_find(&calls->by_invite, hash_text(key), same_key, key) !=
+	       NULL;
+}
+
+static bool is_reachable(struct calls *calls, const struct route_result *to)
+{
+	const struct binding *b;
+
+	for (unsigned i = 0; i < to->n; i++) {
+		const struct conf_phone *phone = to->targets[i].phone;
+
+		if (!phone ||
+		    registrar_find(calls->conf.registrar, phone->name, &b, 1))
+			return true;
+	}
+	return false;
+}
+
+/* The status to refuse the INVITE with before anything is kept; 0 = go on. */
+static int admit(struct calls *calls, const struct sip_view *view,
+		 const struct caller *caller, struct route_result *to)
+{
+	const char *user = view->uri.user;
+
+	if (calls->n >= config_global(calls->config)->max_calls)
+		return 503;
+	if (!user || strlen(user) >= LIMIT_USER_BYTES)
+		return 404;
+	if (route_find(to, calls->config, view->realm, user) == ROUTE_NONE)
+		return 404;
+	return is_reachable(calls, to) ? 0 : 480;
+}
+
+/* A From user that is not the authenticated one is replaced by it. */
+static void name_parties(struct call *call, const struct caller *caller,
+			 const struct sip_view *view)
+{
+	const char *from = view->from.user;
+
+	if (caller->phone)
+		from = caller->phone->caller_id[0] ? caller->phone->caller_id
+						   : caller->phone->user;
+	str_copy(call->from, sizeof(call->from), str_of(from));
+	str_copy(call->to, sizeof(call->to), str_of(view->uri.user));
+	if (view->from_display)
+		call->display = strdup(view->from_display);
+}
+
+static void ring_timed_out(void *arg)
+{
+	struct call *call = arg;
+
+	if (setup_is_better(408, call->best))
+		call->best = 408;
+	/* The forks are cancelled; none of them is asked any more. */
+	call->ringing = 0;
+	call_hangup_legs(call, call->a, NULL);
+	setup_next_target(call);
+}
+
+void calls_invite(struct calls *calls, struct sip_request *req)
+{
+	const struct sip_view *view = sip_request_view(req);
+	char key[LIMIT_CALLID_BYTES + LIMIT_URI_BYTES + 300];
+	struct caller caller = {0};
+	struct route_result targets;
+	struct leg_conf conf;
+	const struct sdp *offer;
+	struct sip_txn *txn;
+	struct call *call;
+	int status;
+
+	if (view->max_forwards == 0) {
+		refuse(req, 483, 0);
+		return;
+	}
+	if (!identify(calls, req, &caller))
+		return;
+	if (is_merged(calls, view, key, sizeof(key))) {
+		refuse(req, 482, 0);
+		return;
+	}
+	status = admit(calls, view, &caller, &targets);
+	if (status) {
+		refuse(req, status, status == 503 ? 5 + rand_below(10) : 0);
+		return;
+	}
+	call = call_create(calls, view, key);
+	if (!call) {
+		refuse(req, 503, 5);
+		return;
+	}
+	call->targets = targets;
+	name_parties(call, &caller, view);
+	log_info("call.start", kv_s("call", call->id), kv_s("from", call->from),
+		 kv_s("to", call->to), kv_s("realm", view->realm),
+		 kv_a("source", &view->flow.remote));
+	conf = call_leg_conf(call, caller.realm,
+			     caller.phone ? caller.phone->name
+					  : caller.trunk->name,
+			     caller.trunk != NULL);
+	call->media_timeout_ms = caller.realm->media_timeout_s * 1000;
+	call->media_timeout_hold_ms = caller.realm->media_timeout_hold_s * 1000;
+	if (sip_request_accept(req, &txn, NULL, NULL) ||
+	    leg_create_in(&call->a, &conf, txn)) {
+		call_ending(call, "no-resources");
+		call_leg_dead(call, NULL);
+		return;
+	}
+	call_add_leg(call, call->a);
+	sip_txn_answer(txn, &(struct sip_message){.status = 100});
+	status = leg_read_invite(call->a, &offer);
+	if (status) {
+		call_ending(call, "refused");
+		call->status = status;
+		leg_reject(call->a, status, 0);
+		return;
+	}
+	setup_next_target(call);
+}
+
+/* ---- targets and forks ----------------------------------------------------- */
+
+static int start_leg(struct call *call, const struct leg_conf *conf,
+		     const struct sip_dialog_conf *dialog, const char *path)
+{
+	struct sip_header route = {"Route", path};
+	struct leg *leg;
+	int err;
+
+	err = leg_create_out(&leg, conf, dialog);
+	if (err)
+		return err;
+	err = call_add_leg(call, leg);
+	if (!err) {
+		err = leg_invite(leg, leg_description(call->a),
+				 call->max_forwards, &route, path ? 1 : 0);
+		if (!err) {
+			call->ringing++;
+			return 0;
+		}
+		for (unsigned i = 0; i < CALL_LEGS; i++) {
+			if (call->legs[i] == leg)
+				call->legs[i] = NULL;
+		}
+	}
+	leg_destroy(leg);
+	return err;
+}
+
+/* What the caller hears when a target could not even be asked. */
+static int status_of(int err)
+{
+	return err == -EINVAL ? 488 : 503;
+}
+
+static void note_failure(struct call *call, int status)
+{
+	if (setup_is_better(status, call->best))
+		call->best = status;
+}
+
+static void dialog_conf(const struct call *call, struct sip_dialog_conf *d)
+{
+	*d = (struct sip_dialog_conf){
+		.local_user = call->from[0] ? call->from : NULL,
+		.local_display = call->display,
+		.remote_user = call->to,
+	};
+}
+
+static void start_phone(struct call *call, const struct conf_phone *phone)
+{
+	const struct binding *found[LIMIT_FORKS];
+	struct sip_dialog_conf dialog;
+	unsigned n, started = 0;
+	int err = 0;
+
+	n = registrar_find(call->owner->conf.registrar, phone->name, found,
+			   LIMIT_FORKS);
+	dialog_conf(call, &dialog);
+	for (unsigned i = 0; i < n; i++) {
+		const struct conf_realm *realm =
+			config_realm(call->config, found[i]->realm);
+		struct leg_conf conf;
+		int one;
+
+		if (!realm)
+			continue;
+		conf = call_leg_conf(call, realm, phone->name, false);
+		dialog.flow = found[i]->flow;
+		dialog.target = found[i]->contact;
+		one = start_leg(call, &conf, &dialog, found[i]->path);
+		if (!one)
+			started++;
+		else
+			err = one;
+	}
+	if (!started)
+		note_failure(call, err ? status_of(err) : 480);
+}
+
+static void start_trunk(struct call *call, const struct conf_trunk *trunk)
+{
+	const struct conf_realm *realm =
+		config_realm(call->config, trunk->realm);
+	char target[LIMIT_USER_BYTES + ADDR_TEXT_MAX + 32], host[ADDR_TEXT_MAX];
+	struct sip_dialog_conf dialog;
+	struct leg_conf conf;
+	bool tcp = trunk->transport == CONF_TCP;
+	int err = -ENETUNREACH;
+
+	dialog_conf(call, &dialog);
+	snprintf(target, sizeof(target), "sip:%s@%s:%u%s", call->to,
+		 addr_fmt_uri(&trunk->host, host), addr_port(&trunk->host),
+		 tcp ? ";transport=tcp" : "");
+	dialog.target = target;
+	if (realm)
+		err = sip_flow_to(call->owner->conf.sip, realm->name,
+				  tcp ? SIP_TCP : SIP_UDP, &trunk->host,
+				  &dialog.flow);
+	if (!err) {
+		conf = call_leg_conf(call, realm, trunk->name, true);
+		err = start_leg(call, &conf, &dialog, NULL);
+	}
+	if (err) {
+		log_limited(LOG_WARN, "trunk.unreachable",
+			    kv_s("trunk", trunk->name),
+			    kv_s("err", err_name(err)));
+		note_failure(call, status_of(err));
+	}
+}
+
+static void give_up(struct call *call)
+{
+	int status = setup_map_status(call->best ? call->best : 480);
+
+	call_ending(call, status == 408 ? "no-answer" : "refused");
+	call->status = status;
+	if (call->a)
+		leg_reject(call->a, status, 0);
+}
+
+/* Ask the next target, and the next, until one could be asked. */
+void setup_next_target(struct call *call)
+{
+	const struct route_target *t;
+
+	while (!call->target_stops && call->next_target < call->targets.n) {
+		t = &call->targets.targets[call->next_target++];
+		if (t->phone)
+			start_phone(call, t->phone);
+		else
+			start_trunk(call, t->trunk);
+		if (!call->ringing)
+			continue;
+		timer_set(call->owner->conf.loop, &call->ring,
+			  config_global(call->config)->ring_timeout_s * 1000ll,
+			  ring_timed_out, call);
+		return;
+	}
+	give_up(call);
+}
+
+void setup_progress(void *arg, struct leg *leg, int status,
+		    const struct sdp *sdp)
+{
+	struct call *call = arg;
+
+	if (call->state != CALL_RINGING || !call->a)
+		return;
+	/* One fork's early media at a time: the first that sends some. */
+	if (sdp && !call->early)
+		call->early = leg;
+	if (leg != call->early)
+		sdp = NULL;
+	leg_ring(call->a, status, sdp);
+	if (sdp)
+		leg_bridge(call->a, leg);
+}
+
+/* The first answer wins; the other forks are cancelled. */
+void setup_answered(void *arg, struct leg *leg, const struct sdp *sdp)
+{
+	struct call *call = arg;
+	bool late = leg_owes_answer(leg);
+
+	if (call->state != CALL_RINGING || !call->a) {
+		leg_hangup(leg, NULL);
+		return;
+	}
+	timer_cancel(call->owner->conf.loop, &call->ring);
+	call->b = leg;
+	call->state = CALL_UP;
+	call->ringing = 0;
+	call->answered_at = clock_wall();
+	call->answered = clock_mono();
+	for (unsigned i = 0; i < CALL_LEGS; i++) {
+		if (call->legs[i] && call->legs[i] != leg &&
+		    call->legs[i] != call->a)
+			leg_hangup(call->legs[i],
+				   "SIP;cause=200;text=\"Call completed "
+				   "elsewhere\"");
+	}
+	if (leg_answer(call->a, sdp)) {
+		call_ending(call, "no-resources");
+		leg_hangup(leg, NULL);
+		leg_reject(call->a, 500, 0);
+		return;
+	}
+	leg_bridge(call->a, leg);
+	/* With a late offer the caller's ACK brings the answer. */
+	if (!late)
+		leg_ack(leg, NULL);
+	log_info("call.up", kv_s("call", call->id), kv_s("from", call->from),
+		 kv_s("to", call->to), kv_s("peer", leg_peer(leg)));
+	bridge_watch(call);
+}
+
+void setup_fork_ended(struct call *call, struct leg *leg, int status)
+{
+	if (call->state != CALL_RINGING || !call->ringing)
+		return;
+	note_failure(call, status);
+	call->ringing--;
+	if (call->early == leg)
+		call->early = NULL;
+	if (!route_next(status))
+		call->target_stops = true;
+	if (status >= 600) { /* a global failure ends the search at once */
+		call->ringing = 0;
+		call_hangup_legs(call, call->a, NULL);
+	}
+	if (call->ringing)
+		return;
+	timer_cancel(call->owner->conf.loop, &call->ring);
+	setup_next_target(call);
+}
+
+/* ---- pure decisions ----------------------------------------------------------- */
+
+/* Lower is better: RFC 3261 16.7 step 6. */
+static int rank(int status)
+{
+	if (status >= 600)
+		return 0;
+	switch (status) {
+	case 401:
+	case 407:
+	case 415:
+	case 420:
+	case 484: /* these tell the caller how to do better */
+		return 400;
+	case 408:
+	case 480: /* the least telling of their class */
+		return 499;
+	default:
+		return status / 100 * 100 + 1;
+	}
+}
+
+bool setup_is_better(int a, int b)
+{
+	return !b || rank(a) < rank(b);
+}
+
+int setup_map_status(int status)
+{
+	switch (status) {
+	case 401:
+	case 407: /* the callee's challenge is not the caller's business */
+		return 403;
+	case 482:
+	case 483:
+	case 481:
+		return 480;
+	default:
+		/* A redirection is not followed: that target cannot be had. */
+		return status >= 300 && status < 400 ? 480 : status;
+	}
+}

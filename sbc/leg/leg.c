@@ -1,0 +1,412 @@
+/*
+ * leg.c - the life of a leg: its two state tables and the one function that
+ * moves it
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * An incoming leg answers an INVITE, an outgoing one sends it.
+ *
+ *   in:   CALLING -- 18x --> RINGING -- 2xx --> ANSWERED -- ACK --> UP
+ *            |                  |                   |               |
+ *            +-- refuse,CANCEL -+--> DEAD           +- hang up      | BYE
+ *                                                   v               v
+ *                                                DOOMED -- ACK --> ENDING
+ *
+ *   out:  IDLE - INVITE -> CALLING - 18x -> RINGING - 2xx -> ANSWERED
+ *                             |               |                | ACK
+ *                             +- hang up: CANCEL -> ENDING     v
+ *                                                     ^-BYE-- UP
+ *
+ * BYE from the peer ends a leg in any state after the INVITE.  ENDING waits
+ * for the answer to our BYE or CANCEL; a 2xx that crosses our CANCEL is ACKed
+ * and ended with BYE (RFC 3261 9.1, 15).
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/err.h"
+#include "core/log.h"
+#include "core/rand.h"
+#include "leg/leg_priv.h"
+
+enum {
+	/* 64*T1: until then a 2xx or an ACK may be repeated (RFC 3261 13,
+	 * 17), and after CANCEL a final answer may come. */
+	LINGER_MS = 33000,
+};
+
+typedef int (*leg_act)(struct leg *leg, const struct leg_input *in);
+
+struct leg_step {
+	leg_act act; /* NULL: the event means nothing in this state */
+	enum leg_state next;
+};
+
+static int nothing(struct leg *leg, const struct leg_input *in);
+static int answer_bye(struct leg *leg, const struct leg_input *in);
+static int answer_bye_quietly(struct leg *leg, const struct leg_input *in);
+
+static const struct leg_step steps_in[LEG_STATES][LEG_EVENTS] = {
+	[LEG_CALLING][DO_RING] = {in_send_ring, LEG_RINGING},
+	[LEG_CALLING][DO_ANSWER] = {in_send_answer, LEG_ANSWERED},
+	[LEG_CALLING][DO_REJECT] = {in_send_reject, LEG_DEAD},
+	[LEG_CALLING][DO_HANGUP] = {in_send_busy_end, LEG_DEAD},
+	[LEG_CALLING][GOT_CANCEL] = {in_cancelled, LEG_DEAD},
+	[LEG_CALLING][GOT_BYE] = {in_early_bye, LEG_DEAD},
+	[LEG_RINGING][DO_RING] = {in_send_ring, LEG_RINGING},
+	[LEG_RINGING][DO_ANSWER] = {in_send_answer, LEG_ANSWERED},
+	[LEG_RINGING][DO_REJECT] = {in_send_reject, LEG_DEAD},
+	[LEG_RINGING][DO_HANGUP] = {in_send_busy_end, LEG_DEAD},
+	[LEG_RINGING][GOT_CANCEL] = {in_cancelled, LEG_DEAD},
+	[LEG_RINGING][GOT_BYE] = {in_early_bye, LEG_DEAD},
+	[LEG_ANSWERED][GOT_ACK] = {in_take_ack, LEG_UP},
+	[LEG_ANSWERED][GOT_NO_ACK] = {in_no_ack, LEG_ENDING},
+	[LEG_ANSWERED][GOT_BYE] = {answer_bye, LEG_DEAD},
+	[LEG_ANSWERED][DO_HANGUP] = {nothing, LEG_DOOMED},
+	[LEG_UP][GOT_BYE] = {answer_bye, LEG_DEAD},
+	[LEG_UP][DO_HANGUP] = {leg_send_bye, LEG_ENDING},
+	[LEG_DOOMED][GOT_ACK] = {leg_send_bye, LEG_ENDING},
+	[LEG_DOOMED][GOT_NO_ACK] = {leg_send_bye, LEG_ENDING},
+	[LEG_DOOMED][GOT_BYE] = {answer_bye_quietly, LEG_DEAD},
+	[LEG_ENDING][GOT_BYE] = {answer_bye_quietly, LEG_ENDING},
+	[LEG_ENDING][GOT_FINAL] = {nothing, LEG_DEAD},
+};
+
+static const struct leg_step steps_out[LEG_STATES][LEG_EVENTS] = {
+	[LEG_IDLE][DO_INVITE] = {out_send_invite, LEG_CALLING},
+	[LEG_IDLE][DO_HANGUP] = {nothing, LEG_DEAD},
+	[LEG_CALLING][GOT_18X] = {out_take_progress, LEG_RINGING},
+	[LEG_CALLING][GOT_2XX] = {out_take_answer, LEG_ANSWERED},
+	[LEG_CALLING][GOT_REFUSAL] = {out_take_refusal, LEG_DEAD},
+	[LEG_CALLING][DO_HANGUP] = {out_send_cancel, LEG_ENDING},
+	[LEG_RINGING][GOT_18X] = {out_take_progress, LEG_RINGING},
+	[LEG_RINGING][GOT_2XX] = {out_take_answer, LEG_ANSWERED},
+	[LEG_RINGING][GOT_REFUSAL] = {out_take_refusal, LEG_DEAD},
+	[LEG_RINGING][DO_HANGUP] = {out_send_cancel, LEG_ENDING},
+	[LEG_ANSWERED][DO_ACK] = {out_send_ack, LEG_UP},
+	[LEG_ANSWERED][DO_HANGUP] = {out_ack_and_bye, LEG_ENDING},
+	[LEG_ANSWERED][GOT_BYE] = {answer_bye, LEG_DEAD},
+	[LEG_UP][GOT_BYE] = {answer_bye, LEG_DEAD},
+	[LEG_UP][DO_HANGUP] = {leg_send_bye, LEG_ENDING},
+	[LEG_ENDING][GOT_2XX] = {out_ack_and_bye, LEG_ENDING},
+	[LEG_ENDING][GOT_REFUSAL] = {nothing, LEG_DEAD},
+	[LEG_ENDING][GOT_BYE] = {answer_bye_quietly, LEG_ENDING},
+	[LEG_ENDING][GOT_FINAL] = {nothing, LEG_DEAD},
+};
+
+static void stop_waiting(void *arg)
+{
+	struct leg *leg = arg;
+
+	if (leg->state == LEG_ENDING) {
+		leg_step(leg, GOT_FINAL, &(struct leg_input){0});
+		return;
+	}
+	sip_txn_release(leg->invite);
+	leg->invite = NULL;
+}
+
+void leg_release_later(struct leg *leg)
+{
+	timer_set(leg->conf.loop, &leg->timer, LINGER_MS, stop_waiting, leg);
+}
+
+/* The only mover.  Packets stop the moment a leg is over. */
+static void enter_state(struct leg *leg, enum leg_state next)
+{
+	enum leg_state old = leg->state;
+
+	if (next == old)
+		return;
+	leg->state = next;
+	log_debug("leg.state", kv_s("peer", leg->peer),
+		  kv_s("from", leg_state_name(old)),
+		  kv_s("to", leg_state_name(next)));
+	if (next == LEG_ENDING || next == LEG_DEAD) {
+		change_release(leg);
+		offer_close(leg);
+	}
+	if (next == LEG_ENDING)
+		leg_release_later(leg);
+}
+
+int leg_step(struct leg *leg, enum leg_event event, const struct leg_input *in)
+{
+	enum leg_state before = leg->state;
+	const struct leg_step *step = leg->incoming ? &steps_in[before][event]
+						    : &steps_out[before][event];
+	int err;
+
+	if (!step->act)
+		return -EPROTO;
+	/* Move first: the act may tell the call, which may act on the leg. */
+	enter_state(leg, step->next);
+	err = step->act(leg, in);
+	if (err && leg->state == step->next)
+		leg->state = before;
+	if (leg->state == LEG_DEAD && !leg->told_dead) {
+		leg->told_dead = true;
+		timer_cancel(leg->conf.loop, &leg->timer);
+		leg->conf.ops->dead(leg->conf.arg, leg);
+	}
+	return err;
+}
+
+static int nothing(struct leg *leg, const struct leg_input *in)
+{
+	return 0;
+}
+
+static void answer_200(struct sip_txn *txn)
+{
+	sip_txn_answer(txn, &(struct sip_message){.status = 200});
+	sip_txn_release(txn);
+}
+
+static int answer_bye_quietly(struct leg *leg, const struct leg_input *in)
+{
+	answer_200(in->txn);
+	return 0;
+}
+
+static int answer_bye(struct leg *leg, const struct leg_input *in)
+{
+	answer_200(in->txn);
+	leg_tell_ended(leg, 0, "bye");
+	return 0;
+}
+
+void leg_tell_ended(struct leg *leg, int status, const char *cause)
+{
+	if (leg->told_ended)
+		return;
+	leg->told_ended = true;
+	leg->conf.ops->ended(leg->conf.arg, leg, status, cause);
+}
+
+static void bye_answered(void *arg, struct sip_txn *txn,
+			 const struct sip_view *view)
+{
+	struct leg *leg = arg;
+
+	if (view->status < 200)
+		return;
+	leg_step(leg, GOT_FINAL, &(struct leg_input){0});
+}
+
+int leg_send_bye(struct leg *leg, const struct leg_input *in)
+{
+	struct sip_header reason = {"Reason", in->reason};
+	struct sip_message bye = {
+		.method = SIP_BYE,
+		.headers = &reason,
+		.n_headers = in->reason ? 1 : 0,
+	};
+	int err;
+
+	err = sip_dialog_request(leg->dialog, &leg->bye, &bye, bye_answered,
+				 leg);
+	if (err) {
+		/* The peer cannot be told; it will notice the silence. */
+		log_warn("leg.bye_failed", kv_s("peer", leg->peer),
+			 kv_s("err", err_name(err)));
+		enter_state(leg, LEG_DEAD);
+	}
+	return 0;
+}
+
+/* Requests inside the dialog come along the leg's flow, or their sender has
+ * to prove who it is (contract, SIP behaviour). */
+static bool is_from_peer(const struct leg *leg, const struct sip_flow *flow)
+{
+	if (leg->conf.is_trunk)
+		return flow->transport == leg->flow.transport &&
+		       addr_same_host(&flow->remote, &leg->flow.remote);
+	return sip_flow_equal(flow, &leg->flow);
+}
+
+static void refuse(struct sip_txn *txn, int status)
+{
+	static const struct sip_header allow = {"Allow", SIP_ALLOW};
+
+	sip_txn_answer(txn, &(struct sip_message){
+				    .status = status,
+				    .headers = &allow,
+				    .n_headers = status == 405 ? 1 : 0,
+			    });
+	sip_txn_release(txn);
+}
+
+static void dialog_request(void *arg, struct sip_txn *txn,
+			   const struct sip_view *view)
+{
+	struct leg *leg = arg;
+
+	if (!is_from_peer(leg, &view->flow)) {
+		if (!leg->conf.ops->moved(leg->conf.arg, leg, txn, view))
+			return;
+		leg_move(leg, &view->flow);
+	}
+	switch (view->method) {
+	case SIP_BYE:
+		if (leg_step(leg, GOT_BYE, &(struct leg_input){.txn = txn}))
+			refuse(txn, 481);
+		break;
+	case SIP_INVITE:
+		change_invite_in(leg, txn, view);
+		break;
+	case SIP_INFO:
+		change_info_in(leg, txn, view);
+		break;
+	case SIP_OPTIONS:
+		answer_200(txn);
+		break;
+	default:
+		refuse(txn, 405);
+	}
+}
+
+static int create(struct leg **out, const struct leg_conf *conf, bool incoming,
+		  const struct sip_flow *flow)
+{
+	struct leg *leg = calloc(1, sizeof(*leg));
+
+	if (!leg)
+		return -ENOMEM;
+	leg->conf = *conf;
+	leg->conf.realm = NULL; /* the snapshot may go: keep what we need */
+	leg->conf.peer = NULL;
+	str_copy(leg->realm, sizeof(leg->realm), str_of(conf->realm->name));
+	str_copy(leg->peer, sizeof(leg->peer), str_of(conf->peer));
+	leg->media_conf = (struct media_stream_conf){
+		.local = flow->local,
+		.realm = leg->realm,
+		.port_min = conf->realm->port_min,
+		.port_max = conf->realm->port_max,
+		.port_rest_s = conf->realm->port_rest_s,
+		.worker = conf->worker,
+		.latch_open = conf->realm->latch == CONF_LATCH_OPEN,
+	};
+	leg->incoming = incoming;
+	leg->state = incoming ? LEG_CALLING : LEG_IDLE;
+	leg->flow = *flow;
+	/* RFC 8866 5.2: numeric; 62 bits keep every parser happy. */
+	leg->sess_id = ((uint64_t)rand_u32() << 30) ^ rand_u32();
+	leg->sess_version = leg->sess_id;
+	*out = leg;
+	return 0;
+}
+
+int leg_create_in(struct leg **out, const struct leg_conf *conf,
+		  struct sip_txn *txn)
+{
+	struct sip_dialog_conf dialog = {.flow = sip_txn_view(txn)->flow};
+	struct leg *leg = NULL;
+	int err;
+
+	err = create(&leg, conf, true, &dialog.flow);
+	if (err)
+		goto fail;
+	dialog.request = dialog_request;
+	dialog.arg = leg;
+	err = sip_dialog_answer(&leg->dialog, txn, &dialog);
+	if (err)
+		goto fail;
+	leg->invite = txn;
+	sip_txn_listen(txn, in_invite_event, leg);
+	*out = leg;
+	return 0;
+fail:
+	sip_txn_release(txn);
+	leg_destroy(leg);
+	return err;
+}
+
+int leg_create_out(struct leg **out, const struct leg_conf *conf,
+		   const struct sip_dialog_conf *dialog)
+{
+	struct sip_dialog_conf own = *dialog;
+	struct leg *leg = NULL;
+	int err;
+
+	err = create(&leg, conf, false, &dialog->flow);
+	if (err)
+		return err;
+	own.request = dialog_request;
+	own.arg = leg;
+	err = sip_dialog_call(&leg->dialog, conf->sip, &own);
+	if (err) {
+		leg_destroy(leg);
+		return err;
+	}
+	*out = leg;
+	return 0;
+}
+
+void leg_destroy(struct leg *leg)
+{
+	if (!leg)
+		return;
+	timer_cancel(leg->conf.loop, &leg->timer);
+	change_release(leg);
+	offer_close(leg);
+	sip_txn_release(leg->invite);
+	sip_txn_release(leg->bye);
+	sip_dialog_destroy(leg->dialog);
+	free(leg);
+}
+
+void leg_hangup(struct leg *leg, const char *reason)
+{
+	leg->told_ended = true;
+	leg_step(leg, DO_HANGUP, &(struct leg_input){.reason = reason});
+}
+
+void leg_move(struct leg *leg, const struct sip_flow *flow)
+{
+	leg->flow = *flow;
+	sip_dialog_move(leg->dialog, flow);
+}
+
+enum leg_state leg_state(const struct leg *leg)
+{
+	return leg->state;
+}
+
+const char *leg_state_name(enum leg_state state)
+{
+	static const char *const names[LEG_STATES] = {
+		[LEG_IDLE] = "idle",       [LEG_CALLING] = "calling",
+		[LEG_RINGING] = "ringing", [LEG_ANSWERED] = "answered",
+		[LEG_UP] = "up",           [LEG_DOOMED] = "ending",
+		[LEG_ENDING] = "ending",   [LEG_DEAD] = "ended",
+	};
+
+	return names[state];
+}
+
+bool leg_is_incoming(const struct leg *leg)
+{
+	return leg->incoming;
+}
+
+const char *leg_peer(const struct leg *leg)
+{
+	return leg->peer;
+}
+
+const char *leg_realm(const struct leg *leg)
+{
+	return leg->realm;
+}
+
+const struct sip_flow *leg_flow(const struct leg *leg)
+{
+	return &leg->flow;
+}
+
+const char *leg_call_id(const struct leg *leg)
+{
+	return sip_dialog_call_id(leg->dialog);
+}

@@ -1,0 +1,181 @@
+/*
+ * leg.h - one dialog with one peer, its offers and answers and its media
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * A leg knows nothing of the other side: call/ hears of its events and tells
+ * it what to do.  An incoming leg ("a") is made from an INVITE, an outgoing
+ * one ("b") sends it.  SIP thread only.  A leg is never freed inside its own
+ * callbacks: call leg_destroy() from the loop's reaper.
+ *
+ * Descriptions cross between legs as `struct sdp`, read from one peer and
+ * rewritten for the other, so that nothing of one side's addresses can pass.
+ */
+#ifndef SBC_LEG_LEG_H
+#define SBC_LEG_LEG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/config.h"
+#include "core/loop.h"
+#include "media/media.h"
+#include "sdp/sdp.h"
+#include "sip/sip.h"
+
+struct leg;
+
+enum leg_state {
+	LEG_IDLE,     /* made, nothing sent */
+	LEG_CALLING,  /* INVITE sent or received, no 18x yet */
+	LEG_RINGING,  /* 18x sent or received */
+	LEG_ANSWERED, /* 2xx sent or received, ACK still to come or to go */
+	LEG_UP,
+	LEG_DOOMED, /* hung up before the ACK: BYE goes when it has come
+		       (RFC 3261 15) */
+	LEG_ENDING, /* BYE or CANCEL sent, waiting for what comes back */
+	LEG_DEAD,   /* nothing will happen any more */
+	LEG_STATES
+};
+
+/*
+ * What a leg tells its call.  @sdp is what the peer described, NULL when the
+ * message had none; it is lent for the callback.
+ */
+struct leg_ops {
+	/* 18x on an outgoing leg. */
+	void (*progress)(void *arg, struct leg *leg, int status,
+			 const struct sdp *sdp);
+	/* 2xx on an outgoing leg; leg_ack() is owed. */
+	void (*answered)(void *arg, struct leg *leg, const struct sdp *sdp);
+	/* ACK for our 2xx on an incoming leg or for a re-INVITE's 2xx; @sdp
+	 * is the answer to a late offer. */
+	void (*acked)(void *arg, struct leg *leg, const struct sdp *sdp);
+	/* A re-INVITE came in; leg_change_answer() is owed. */
+	void (*change)(void *arg, struct leg *leg, const struct sdp *offer);
+	/* The peer gave up its re-INVITE before we answered. */
+	void (*change_cancelled)(void *arg, struct leg *leg);
+	/* Final answer to leg_change(); after a 2xx leg_change_ack() is
+	 * owed. */
+	void (*changed)(void *arg, struct leg *leg, int status,
+			const struct sdp *sdp);
+	/* INFO came in; leg_info_answer() is owed.  View lent. */
+	void (*info)(void *arg, struct leg *leg, const struct sip_view *view);
+	/* Final answer to leg_info(). */
+	void (*info_answered)(void *arg, struct leg *leg, int status);
+	/*
+	 * The leg is over or ending.  @status: final answer of an outgoing
+	 * leg that was never up, else 0.  @cause: fixed words for logs
+	 * ("bye", "cancel", "no-ack", "rejected", "gone").  Told once.
+	 */
+	void (*ended)(void *arg, struct leg *leg, int status,
+		      const char *cause);
+	/* The leg is LEG_DEAD and may be destroyed. */
+	void (*dead)(void *arg, struct leg *leg);
+	/*
+	 * A request inside the dialog came along another flow.  True: its
+	 * sender has proved who it is, the leg moves there.  False: @txn was
+	 * answered and released.
+	 */
+	bool (*moved)(void *arg, struct leg *leg, struct sip_txn *txn,
+		      const struct sip_view *view);
+};
+
+struct leg_conf {
+	struct loop *loop;
+	struct sip_stack *sip;
+	struct media *media;
+	unsigned worker;                /* media_pick_worker() of the call */
+	const struct conf_realm *realm; /* copied as far as needed */
+	const char *peer;               /* phone or trunk name, for display */
+	bool is_trunk; /* any port of the trunk's address may speak */
+	const struct leg_ops *ops;
+	void *arg;
+};
+
+/* Incoming leg from INVITE @txn, which it takes (also on failure: the caller
+ * must then not touch it).  -ENOMEM and what sip_dialog_answer() says. */
+int leg_create_in(struct leg **out, const struct leg_conf *conf,
+		  struct sip_txn *txn);
+/* Outgoing leg; @dialog as for sip_dialog_call() (request and arg ignored). */
+int leg_create_out(struct leg **out, const struct leg_conf *conf,
+		   const struct sip_dialog_conf *dialog);
+void leg_destroy(struct leg *leg); /* closes media; accepts NULL */
+
+/* ---- setting up ---------------------------------------------------------- */
+
+/*
+ * The offer of an incoming leg's INVITE: NULL when it had none.
+ * Returns 0, or the SIP status to refuse it with: 400, 415, 488, 503.
+ * Opens the leg's ports.  The description stays with the leg.
+ */
+int leg_read_invite(struct leg *leg, const struct sdp **offer);
+/* What the peer described last, offered or answered; NULL = nothing yet. */
+const struct sdp *leg_description(const struct leg *leg);
+/* The peer's 2xx carried the offer: its ACK must carry our answer. */
+bool leg_owes_answer(const struct leg *leg);
+/* Send INVITE with @offer rewritten (NULL: no offer).  @headers may be NULL.
+ * -EADDRNOTAVAIL when no port is free; -EAGAIN; -EINVAL when @offer has no
+ * m-line we can relay. */
+int leg_invite(struct leg *leg, const struct sdp *offer, int max_forwards,
+	       const struct sip_header *headers, unsigned n_headers);
+/* 18x to an incoming leg, with @sdp rewritten or NULL. */
+void leg_ring(struct leg *leg, int status, const struct sdp *sdp);
+/* 200 to an incoming leg with @sdp rewritten: answer, or late offer. */
+int leg_answer(struct leg *leg, const struct sdp *sdp);
+/* Final refusal of an incoming leg; @retry_after_s 0 = none. */
+void leg_reject(struct leg *leg, int status, unsigned retry_after_s);
+/* ACK the 2xx of an outgoing leg; @answer when the 2xx carried the offer. */
+int leg_ack(struct leg *leg, const struct sdp *answer);
+/*
+ * End the leg whatever its state: CANCEL, 487, BYE or nothing.  @reason is a
+ * Reason header's value (RFC 3326) or NULL.  ended() is not told.
+ */
+void leg_hangup(struct leg *leg, const char *reason);
+
+/* ---- while it is up -------------------------------------------------------- */
+
+/* Is a re-INVITE under way in either direction? */
+bool leg_is_changing(const struct leg *leg);
+/* Send a re-INVITE with @offer rewritten or none. */
+int leg_change(struct leg *leg, const struct sdp *offer);
+void leg_change_cancel(struct leg *leg);
+/* ACK the 2xx to our re-INVITE. */
+int leg_change_ack(struct leg *leg, const struct sdp *answer);
+/* Final answer to the peer's re-INVITE; @sdp rewritten for a 200. */
+void leg_change_answer(struct leg *leg, int status, const struct sdp *sdp);
+int leg_info(struct leg *leg, const struct sip_view *info);
+void leg_info_answer(struct leg *leg, int status);
+
+/* ---- media ------------------------------------------------------------------ */
+
+/* Packets of @a go to @b and back, m-line by m-line; NULL unbridges @a. */
+void leg_bridge(struct leg *a, struct leg *b);
+/* Latest valid packet on any stream; 0 = none ever. */
+mono_ms leg_last_packet(const struct leg *leg);
+/* The peer or we put it on hold: some direction is not sendrecv. */
+bool leg_is_held(const struct leg *leg);
+
+/* ---- to look at --------------------------------------------------------------- */
+
+enum leg_state leg_state(const struct leg *leg);
+const char *leg_state_name(enum leg_state state);
+bool leg_is_incoming(const struct leg *leg);
+const char *leg_peer(const struct leg *leg);
+const char *leg_realm(const struct leg *leg);
+const struct sip_flow *leg_flow(const struct leg *leg);
+const char *leg_call_id(const struct leg *leg);
+/* Send along @flow from now on (the phone re-registered there). */
+void leg_move(struct leg *leg, const struct sip_flow *flow);
+
+struct leg_media_info {
+	struct str type, codec;
+	const struct addr *local;
+	struct addr remote; /* SDP's or the latched one */
+	struct media_stats stats;
+};
+/* The @i-th m-line; false past the last; type.p NULL when it is refused. */
+bool leg_media_at(const struct leg *leg, unsigned i,
+		  struct leg_media_info *out);
+
+#endif

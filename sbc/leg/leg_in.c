@@ -1,0 +1,192 @@
+/*
+ * leg_in.c - what an incoming leg sends and takes while it is set up
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "core/rand.h"
+#include "leg/leg_priv.h"
+
+int leg_read_invite(struct leg *leg, const struct sdp **offer)
+{
+	struct sdp *sdp;
+	int status, err;
+
+	*offer = NULL;
+	status = offer_read(leg, sip_txn_view(leg->invite), &sdp);
+	if (status || !sdp)
+		return status;
+	err = offer_open_lines(leg, sdp);
+	if (err) {
+		sdp_free(sdp);
+		return err == -EINVAL ? 488 : 503;
+	}
+	leg->pending = sdp;
+	*offer = sdp;
+	return 0;
+}
+
+/* Write @sdp for the peer into a message; without @sdp no body. */
+static int put_sdp(struct leg *leg, struct sip_message *m,
+		   const struct sdp *sdp, char *mem)
+{
+	if (!sdp)
+		return 0;
+	m->content_type = "application/sdp";
+	return offer_write(leg, sdp, mem, &m->body);
+}
+
+/* Our answer goes out: the offer we hold becomes the peer's description. */
+static void offer_answered(struct leg *leg)
+{
+	if (!leg->pending)
+		return;
+	offer_apply(leg, leg->pending);
+	leg->pending = NULL;
+}
+
+/*
+ * Early media: the peer's offer counts from now on, but it stays pending too,
+ * as the 200 must answer it (RFC 3261 13.2.1).
+ */
+int in_send_ring(struct leg *leg, const struct leg_input *in)
+{
+	char mem[LEG_SDP_BYTES];
+	struct sip_message m = {.status = in->status, .contact = true};
+	int err;
+
+	err = put_sdp(leg, &m, leg->peer_sdp || leg->pending ? in->sdp : NULL,
+		      mem);
+	if (err)
+		return err;
+	if (m.body.n)
+		offer_answered(leg);
+	return sip_txn_answer(leg->invite, &m);
+}
+
+int in_send_answer(struct leg *leg, const struct leg_input *in)
+{
+	static const struct sip_header headers[] = {
+		{"Allow", SIP_ALLOW},
+		{"Accept", "application/sdp"},
+	};
+	char mem[LEG_SDP_BYTES];
+	struct sip_message m = {
+		.status = 200,
+		.contact = true,
+		.headers = headers,
+		.n_headers = 2,
+	};
+	bool late_offer = !leg->peer_sdp && !leg->pending;
+	int err;
+
+	err = put_sdp(leg, &m, in->sdp, mem);
+	if (err)
+		return err;
+	leg->offer_sent = late_offer;
+	offer_answered(leg);
+	return sip_txn_answer(leg->invite, &m);
+}
+
+int in_send_reject(struct leg *leg, const struct leg_input *in)
+{
+	char after[16];
+	struct sip_header h = {"Retry-After", after};
+
+	snprintf(after, sizeof(after), "%u", in->retry_after_s);
+	sip_txn_answer(leg->invite, &(struct sip_message){
+					    .status = in->status,
+					    .headers = &h,
+					    .n_headers = !!in->retry_after_s,
+				    });
+	leg->told_ended = true;
+	return 0;
+}
+
+/* The call goes away while the caller still waits. */
+int in_send_busy_end(struct leg *leg, const struct leg_input *in)
+{
+	sip_txn_answer(leg->invite, &(struct sip_message){.status = 480});
+	return 0;
+}
+
+int in_take_ack(struct leg *leg, const struct leg_input *in)
+{
+	struct sdp *answer = NULL;
+
+	if (leg->offer_sent) {
+		leg->offer_sent = false;
+		if (offer_read(leg, in->view, &answer) || !answer) {
+			/* A 2xx offer without answer: there is no session
+			 * (RFC 3261 13.2.2.4). */
+			leg_hangup(leg, NULL);
+			leg->told_ended = false;
+			leg_tell_ended(leg, 0, "no-answer-in-ack");
+			return 0;
+		}
+		offer_apply(leg, answer);
+	}
+	leg->conf.ops->acked(leg->conf.arg, leg, answer);
+	return 0;
+}
+
+int in_no_ack(struct leg *leg, const struct leg_input *in)
+{
+	leg_send_bye(leg, in);
+	leg_tell_ended(leg, 0, "no-ack");
+	return 0;
+}
+
+/* The stack has answered CANCEL and INVITE. */
+int in_cancelled(struct leg *leg, const struct leg_input *in)
+{
+	leg_tell_ended(leg, 487, "cancel");
+	return 0;
+}
+
+/* A caller may end an early dialog with BYE (RFC 3261 15). */
+int in_early_bye(struct leg *leg, const struct leg_input *in)
+{
+	sip_txn_answer(in->txn, &(struct sip_message){.status = 200});
+	sip_txn_release(in->txn);
+	sip_txn_answer(leg->invite, &(struct sip_message){.status = 487});
+	leg_tell_ended(leg, 487, "cancel");
+	return 0;
+}
+
+void in_invite_event(void *arg, struct sip_txn *txn, enum sip_txn_event event,
+		     const struct sip_view *view)
+{
+	static const enum leg_event events[] = {
+		[SIP_TXN_ACK] = GOT_ACK,
+		[SIP_TXN_CANCEL] = GOT_CANCEL,
+		[SIP_TXN_NO_ACK] = GOT_NO_ACK,
+	};
+	struct leg *leg = arg;
+
+	leg_step(leg, events[event], &(struct leg_input){.view = view});
+	if (event != SIP_TXN_CANCEL && leg->state != LEG_DEAD)
+		leg_release_later(leg);
+}
+
+void leg_ring(struct leg *leg, int status, const struct sdp *sdp)
+{
+	leg_step(leg, DO_RING,
+		 &(struct leg_input){.status = status, .sdp = sdp});
+}
+
+int leg_answer(struct leg *leg, const struct sdp *sdp)
+{
+	return leg_step(leg, DO_ANSWER, &(struct leg_input){.sdp = sdp});
+}
+
+void leg_reject(struct leg *leg, int status, unsigned retry_after_s)
+{
+	leg_step(leg, DO_REJECT,
+		 &(struct leg_input){
+			 .status = status,
+			 .retry_after_s = retry_after_s,
+		 });
+}

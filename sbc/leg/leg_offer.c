@@ -1,0 +1,265 @@
+/*
+ * leg_offer.c - offers and answers of one leg (RFC 3264) and the ports behind
+ * them
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Each m= line of the peer has at most one stream here; its port stays the
+ * same for the life of the leg, whatever the peer re-negotiates.
+ */
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#include "core/err.h"
+#include "core/log.h"
+#include "leg/leg_priv.h"
+
+int offer_read(const struct leg *leg, const struct sip_view *view,
+	       struct sdp **out)
+{
+	int err;
+
+	*out = NULL;
+	if (!view || !view->body.n)
+		return 0;
+	if (!view->content_type ||
+	    strcasecmp(view->content_type, "application/sdp"))
+		return 415;
+	err = sdp_read(out, view->body);
+	if (!err)
+		return 0;
+	log_limited(LOG_WARN, "sdp.refused", kv_s("peer", leg->peer),
+		    kv_s("err", err_name(err)));
+	return err == -ENOMEM ? 503 : err == -E2BIG ? 488 : 400;
+}
+
+static int open_line(struct leg *leg, struct leg_line *line)
+{
+	if (line->stream)
+		return 0;
+	return media_stream_open(&line->stream, leg->conf.media,
+				 &leg->media_conf);
+}
+
+static void close_line(struct leg_line *line)
+{
+	media_stream_close(line->stream);
+	line->stream = NULL;
+	line->held = false;
+}
+
+int offer_open_lines(struct leg *leg, const struct sdp *sdp)
+{
+	unsigned usable = 0;
+	int err;
+
+	for (unsigned i = 0; i < sdp->n_media; i++) {
+		if (!sdp_can_relay(&sdp->media[i])) {
+			close_line(&leg->lines[i]);
+			continue;
+		}
+		err = open_line(leg, &leg->lines[i]);
+		if (err) {
+			log_limited(LOG_WARN, "media.refused",
+				    kv_s("realm", leg->realm),
+				    kv_s("err", err_name(err)));
+			return err;
+		}
+		usable++;
+	}
+	if (sdp->n_media > leg->n_lines)
+		leg->n_lines = sdp->n_media;
+	return usable ? 0 : -EINVAL;
+}
+
+/* Everything after the o= line: what makes a new version (RFC 3264 8). */
+static uint32_t hash_without_origin(struct str text)
+{
+	struct str line;
+
+	for (int i = 0; i < 2; i++) /* v=, o= */
+		str_line(&text, &line);
+	return hash_bytes(text.p, text.n);
+}
+
+static int write_once(struct leg *leg, const struct sdp *from, char *mem,
+		      struct str *out)
+{
+	struct addr rtp[LIMIT_SDP_MEDIA] = {0}, rtcp[LIMIT_SDP_MEDIA] = {0};
+	struct sdp_ours ours = {
+		.sess_id = leg->sess_id,
+		.sess_version = leg->sess_version,
+		.rtp = rtp,
+		.rtcp = rtcp,
+		.n = from->n_media,
+	};
+	struct buf b;
+	int err;
+
+	for (unsigned i = 0; i < from->n_media; i++) {
+		const struct media_stream *s = leg->lines[i].stream;
+
+		if (!s || !sdp_can_relay(&from->media[i]))
+			continue;
+		rtp[i] = *media_stream_rtp(s);
+		rtcp[i] = *media_stream_rtcp(s);
+	}
+	buf_init(&b, mem, LEG_SDP_BYTES);
+	err = sdp_write(&b, from, &ours);
+	*out = buf_str(&b);
+	return err;
+}
+
+int offer_write(struct leg *leg, const struct sdp *from, char *mem,
+		struct str *out)
+{
+	uint32_t hash;
+	int err;
+
+	err = write_once(leg, from, mem, out);
+	if (err)
+		return err;
+	hash = hash_without_origin(*out);
+	if (leg->sent_hash && leg->sent_hash != hash) {
+		leg->sess_version++;
+		err = write_once(leg, from, mem, out);
+	}
+	leg->sent_hash = hash;
+	/* What we say we take is what the peer may send from now on. */
+	for (unsigned i = 0; i < from->n_media; i++)
+		sdp_payload_types(&from->media[i], leg->sent_types[i]);
+	return err;
+}
+
+/*
+ * Loopback and our own addresses are no place to send media to, unless the
+ * phone itself lives there (contract): media would loop, or reach services
+ * that trust the loopback.
+ */
+static bool is_forbidden(const struct leg *leg, const struct addr *a)
+{
+	char text[ADDR_TEXT_MAX], from[ADDR_TEXT_MAX];
+	enum addr_class cls = addr_class(a);
+
+	if (cls == ADDR_NONE || cls == ADDR_ANY || cls == ADDR_MULTICAST)
+		return true;
+	if (sip_is_own(leg->conf.sip, a))
+		return true;
+	addr_fmt_host(a, text);
+	if (cls != ADDR_LOOPBACK && !sip_is_local(leg->conf.sip, text))
+		return false;
+	addr_fmt_host(&leg->flow.remote, from);
+	return addr_class(&leg->flow.remote) != ADDR_LOOPBACK &&
+	       !sip_is_local(leg->conf.sip, from);
+}
+
+static void tell_media(struct leg *leg, unsigned i, const struct sdp_media *m)
+{
+	struct leg_line *line = &leg->lines[i];
+	struct media_remote r = {
+		.signalling = leg->flow.remote,
+		.receive = m->direction != SDP_INACTIVE &&
+			   m->direction != SDP_RECVONLY,
+		.send = !m->held && m->direction != SDP_INACTIVE &&
+			m->direction != SDP_SENDONLY,
+	};
+
+	if (!is_forbidden(leg, &m->rtp))
+		r.rtp = m->rtp;
+	if (!is_forbidden(leg, &m->rtcp))
+		r.rtcp = m->rtcp;
+	sdp_payload_types(m, r.payload_types);
+	r.payload_types[0] |= leg->sent_types[i][0];
+	r.payload_types[1] |= leg->sent_types[i][1];
+	line->held = m->held || m->direction != SDP_SENDRECV;
+	media_stream_remote(line->stream, &r);
+}
+
+void offer_apply(struct leg *leg, struct sdp *sdp)
+{
+	for (unsigned i = 0; i < leg->n_lines; i++) {
+		if (i >= sdp->n_media || !sdp_can_relay(&sdp->media[i]))
+			close_line(&leg->lines[i]);
+		else if (leg->lines[i].stream)
+			tell_media(leg, i, &sdp->media[i]);
+	}
+	if (leg->peer_sdp != sdp)
+		sdp_free(leg->peer_sdp);
+	leg->peer_sdp = sdp;
+}
+
+const struct sdp *leg_description(const struct leg *leg)
+{
+	return leg->pending ? leg->pending : leg->peer_sdp;
+}
+
+bool leg_owes_answer(const struct leg *leg)
+{
+	return leg->pending && (!leg->incoming || leg->change != CHANGE_NONE);
+}
+
+void offer_close(struct leg *leg)
+{
+	for (unsigned i = 0; i < leg->n_lines; i++)
+		close_line(&leg->lines[i]);
+	sdp_free(leg->pending);
+	leg->pending = NULL;
+}
+
+void leg_bridge(struct leg *a, struct leg *b)
+{
+	for (unsigned i = 0; i < a->n_lines; i++) {
+		if (!a->lines[i].stream)
+			continue;
+		media_stream_bridge(a->lines[i].stream,
+				    b ? b->lines[i].stream : NULL);
+	}
+}
+
+mono_ms leg_last_packet(const struct leg *leg)
+{
+	struct media_stats st;
+	mono_ms last = 0;
+
+	for (unsigned i = 0; i < leg->n_lines; i++) {
+		if (!leg->lines[i].stream)
+			continue;
+		media_stream_stats(leg->lines[i].stream, &st);
+		if (st.last_in > last)
+			last = st.last_in;
+	}
+	return last;
+}
+
+bool leg_is_held(const struct leg *leg)
+{
+	for (unsigned i = 0; i < leg->n_lines; i++) {
+		if (leg->lines[i].stream && leg->lines[i].held)
+			return true;
+	}
+	return false;
+}
+
+bool leg_media_at(const struct leg *leg, unsigned i, struct leg_media_info *out)
+{
+	const struct leg_line *line;
+
+	if (i >= leg->n_lines)
+		return false;
+	line = &leg->lines[i];
+	*out = (struct leg_media_info){0};
+	if (!line->stream)
+		return true;
+	out->type = STR("audio");
+	if (leg->peer_sdp && i < leg->peer_sdp->n_media) {
+		out->type = leg->peer_sdp->media[i].type;
+		out->codec = sdp_codec(&leg->peer_sdp->media[i], 0);
+		out->remote = leg->peer_sdp->media[i].rtp;
+	}
+	out->local = media_stream_rtp(line->stream);
+	media_stream_stats(line->stream, &out->stats);
+	if (out->stats.latched)
+		out->remote = out->stats.remote;
+	return true;
+}

@@ -1,0 +1,160 @@
+/*
+ * leg_out.c - what an outgoing leg sends and takes while it is set up
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <errno.h>
+
+#include "leg/leg_priv.h"
+
+static void invite_answered(void *arg, struct sip_txn *txn,
+			    const struct sip_view *view)
+{
+	struct leg *leg = arg;
+	struct leg_input in = {.view = view, .status = view->status};
+
+	if (view->status == 100)
+		return;
+	if (view->status < 200)
+		leg_step(leg, GOT_18X, &in);
+	else if (view->status < 300)
+		leg_step(leg, GOT_2XX, &in);
+	else
+		leg_step(leg, GOT_REFUSAL, &in);
+}
+
+int out_send_invite(struct leg *leg, const struct leg_input *in)
+{
+	char mem[LEG_SDP_BYTES];
+	struct sip_header headers[8];
+	struct sip_message m = {
+		.method = SIP_INVITE,
+		.contact = true,
+		.max_forwards = in->max_forwards,
+		.headers = headers,
+	};
+	int err;
+
+	headers[m.n_headers++] = (struct sip_header){"Allow", SIP_ALLOW};
+	for (unsigned i = 0; i < in->n_headers && m.n_headers < 8; i++)
+		headers[m.n_headers++] = in->headers[i];
+	if (in->sdp) {
+		err = offer_open_lines(leg, in->sdp);
+		if (!err)
+			err = offer_write(leg, in->sdp, mem, &m.body);
+		if (err)
+			return err;
+		m.content_type = "application/sdp";
+		leg->offer_sent = true;
+	}
+	return sip_dialog_request(leg->dialog, &leg->invite, &m,
+				  invite_answered, leg);
+}
+
+/*
+ * An answer in an unreliable 18x is a preview of the one in the 2xx
+ * (RFC 3261 13.2.1): it opens early media.  A bad one is only ignored.
+ */
+int out_take_progress(struct leg *leg, const struct leg_input *in)
+{
+	struct sdp *sdp = NULL;
+
+	if (leg->offer_sent && !offer_read(leg, in->view, &sdp) && sdp)
+		offer_apply(leg, sdp);
+	leg->conf.ops->progress(leg->conf.arg, leg, in->status, sdp);
+	return 0;
+}
+
+/* A 2xx with a description that cannot be: ACK it, end it. */
+static int refuse_answer(struct leg *leg, const char *cause)
+{
+	leg_hangup(leg, "SIP;cause=488;text=\"Not Acceptable Here\"");
+	leg->told_ended = false;
+	leg_tell_ended(leg, 488, cause);
+	return 0;
+}
+
+int out_take_answer(struct leg *leg, const struct leg_input *in)
+{
+	struct sdp *sdp = NULL;
+	int status;
+
+	sip_dialog_establish(leg->dialog, in->view);
+	status = offer_read(leg, in->view, &sdp);
+	/* An answer may stand in the 18x alone, though it should not. */
+	if (status || (!sdp && !(leg->offer_sent && leg->peer_sdp))) {
+		sdp_free(sdp);
+		return refuse_answer(leg, "bad-answer");
+	}
+	if (!leg->offer_sent) { /* the 2xx carries the offer */
+		leg->pending = sdp;
+		if (offer_open_lines(leg, sdp))
+			return refuse_answer(leg, "bad-offer");
+	} else if (sdp) {
+		offer_apply(leg, sdp);
+	}
+	leg->conf.ops->answered(leg->conf.arg, leg, sdp ? sdp : leg->peer_sdp);
+	return 0;
+}
+
+int out_take_refusal(struct leg *leg, const struct leg_input *in)
+{
+	leg_tell_ended(leg, in->status, "rejected");
+	return 0;
+}
+
+int out_send_ack(struct leg *leg, const struct leg_input *in)
+{
+	char mem[LEG_SDP_BYTES];
+	struct sip_message m = {.method = SIP_ACK};
+	int err;
+
+	if (leg->pending && in->sdp) {
+		err = offer_write(leg, in->sdp, mem, &m.body);
+		if (err)
+			return err;
+		m.content_type = "application/sdp";
+		offer_apply(leg, leg->pending);
+		leg->pending = NULL;
+	}
+	leg->offer_sent = false;
+	err = sip_dialog_ack(leg->dialog, leg->invite, &m);
+	leg_release_later(leg);
+	return err;
+}
+
+int out_send_cancel(struct leg *leg, const struct leg_input *in)
+{
+	sip_txn_cancel(leg->invite);
+	return 0;
+}
+
+/* A 2xx that nobody wants any more (it crossed our CANCEL, or its
+ * description was bad). */
+int out_ack_and_bye(struct leg *leg, const struct leg_input *in)
+{
+	if (leg->bye)
+		return 0; /* a repeated 2xx */
+	if (in->view)
+		sip_dialog_establish(leg->dialog, in->view);
+	sip_dialog_ack(leg->dialog, leg->invite,
+		       &(struct sip_message){.method = SIP_ACK});
+	return leg_send_bye(leg, in);
+}
+
+int leg_invite(struct leg *leg, const struct sdp *offer, int max_forwards,
+	       const struct sip_header *headers, unsigned n_headers)
+{
+	return leg_step(leg, DO_INVITE,
+			&(struct leg_input){
+				.sdp = offer,
+				.max_forwards = max_forwards,
+				.headers = headers,
+				.n_headers = n_headers,
+			});
+}
+
+int leg_ack(struct leg *leg, const struct sdp *answer)
+{
+	return leg_step(leg, DO_ACK, &(struct leg_input){.sdp = answer});
+}

@@ -1,0 +1,131 @@
+/*
+ * leg_priv.h - the leg as its own files see it
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef SBC_LEG_LEG_PRIV_H
+#define SBC_LEG_LEG_PRIV_H
+
+#include "leg/leg.h"
+
+enum leg_event {
+	DO_INVITE, /* what the call wants */
+	DO_RING,
+	DO_ANSWER,
+	DO_REJECT,
+	DO_ACK,
+	DO_HANGUP,
+	GOT_18X, /* what the peer sent */
+	GOT_2XX,
+	GOT_REFUSAL,
+	GOT_ACK,
+	GOT_NO_ACK,
+	GOT_CANCEL,
+	GOT_BYE,
+	GOT_FINAL, /* of our BYE; or we stop waiting for it */
+	LEG_EVENTS
+};
+
+/* What goes with an event; only the members that it needs are set. */
+struct leg_input {
+	const struct sip_view *view;
+	struct sip_txn *txn;
+	const struct sdp *sdp;
+	int status;
+	int max_forwards;
+	unsigned retry_after_s;
+	const char *reason;
+	const struct sip_header *headers;
+	unsigned n_headers;
+};
+
+/* The re-INVITE under way, if any (RFC 3261 14). */
+enum leg_change {
+	CHANGE_NONE,
+	CHANGE_IN,     /* the peer's, not answered yet */
+	CHANGE_IN_ACK, /* answered 2xx, waiting for the ACK */
+	CHANGE_OUT,    /* ours, no final answer yet */
+	CHANGE_OUT_ACK /* its 2xx came, the ACK is owed */
+};
+
+/* One m= line: our ports towards the peer. */
+struct leg_line {
+	struct media_stream *stream; /* NULL: refused */
+	bool held;                   /* direction is not sendrecv */
+};
+
+struct leg {
+	struct leg_conf conf;
+	struct media_stream_conf media_conf;
+	char realm[LIMIT_NAME_BYTES], peer[LIMIT_NAME_BYTES];
+	bool incoming;
+	bool told_ended, told_dead; /* each callback comes once */
+	enum leg_state state;
+	enum leg_change change;
+	struct sip_dialog *dialog;
+	struct sip_flow flow;
+	struct sip_txn *invite; /* the one that made the leg */
+	struct sip_txn *reinvite;
+	struct sip_txn *bye; /* our BYE */
+	struct sip_txn *info_in, *info_out;
+	struct timer timer; /* stop waiting; or let the INVITE go */
+
+	/* Offer and answer: leg_offer.c. */
+	bool offer_sent;      /* our last INVITE or 2xx carried an offer */
+	struct sdp *peer_sdp; /* what the peer said last and we took */
+	struct sdp *pending;  /* the peer's offer, not answered yet */
+	uint64_t sess_id, sess_version, sent_types[LIMIT_SDP_MEDIA][2];
+	uint32_t sent_hash; /* of our last description without o= */
+	struct leg_line lines[LIMIT_SDP_MEDIA];
+	unsigned n_lines;
+};
+
+/* leg.c: the one function that moves a leg.  -EPROTO: not in this state. */
+int leg_step(struct leg *leg, enum leg_event event, const struct leg_input *in);
+void leg_tell_ended(struct leg *leg, int status, const char *cause);
+/* The leg's INVITE is of no further use; let it go when nothing of it can
+ * come back any more (64*T1). */
+void leg_release_later(struct leg *leg);
+int leg_send_bye(struct leg *leg, const struct leg_input *in);
+
+/* leg_in.c / leg_out.c: acts of the table, named for what they do. */
+int in_send_ring(struct leg *leg, const struct leg_input *in);
+int in_send_answer(struct leg *leg, const struct leg_input *in);
+int in_send_reject(struct leg *leg, const struct leg_input *in);
+int in_send_busy_end(struct leg *leg, const struct leg_input *in);
+int in_take_ack(struct leg *leg, const struct leg_input *in);
+int in_no_ack(struct leg *leg, const struct leg_input *in);
+int in_cancelled(struct leg *leg, const struct leg_input *in);
+int in_early_bye(struct leg *leg, const struct leg_input *in);
+void in_invite_event(void *arg, struct sip_txn *txn, enum sip_txn_event event,
+		     const struct sip_view *view);
+int out_send_invite(struct leg *leg, const struct leg_input *in);
+int out_take_progress(struct leg *leg, const struct leg_input *in);
+int out_take_answer(struct leg *leg, const struct leg_input *in);
+int out_take_refusal(struct leg *leg, const struct leg_input *in);
+int out_send_ack(struct leg *leg, const struct leg_input *in);
+int out_send_cancel(struct leg *leg, const struct leg_input *in);
+int out_ack_and_bye(struct leg *leg, const struct leg_input *in);
+
+/* leg_offer.c */
+enum { LEG_SDP_BYTES = LIMIT_SDP_BYTES };
+/* Read the body of @view: 0 and *out (NULL without body), or a SIP status. */
+int offer_read(const struct leg *leg, const struct sip_view *view,
+	       struct sdp **out);
+/* Open and close ports so that they match the m-lines of @sdp. */
+int offer_open_lines(struct leg *leg, const struct sdp *sdp);
+/* @from as this leg's peer may see it, into @mem of LEG_SDP_BYTES. */
+int offer_write(struct leg *leg, const struct sdp *from, char *mem,
+		struct str *out);
+/* The peer's description is in force: tell the media.  Takes @sdp. */
+void offer_apply(struct leg *leg, struct sdp *sdp);
+void offer_close(struct leg *leg);
+
+/* leg_change.c: requests inside the dialog. */
+void change_invite_in(struct leg *leg, struct sip_txn *txn,
+		      const struct sip_view *view);
+void change_info_in(struct leg *leg, struct sip_txn *txn,
+		    const struct sip_view *view);
+void change_release(struct leg *leg);
+
+#endif

@@ -1,0 +1,436 @@
+/*
+ * register.c - REGISTER in (RFC 3261 10.3): who is it, may it, what changes,
+ * what stands now
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Answered statelessly.  Everything is decided before anything is changed.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "core/log.h"
+#include "registrar/registrar_priv.h"
+
+enum {
+	DEFAULT_EXPIRES_S = 3600,
+	ANSWER_BYTES = 24576,
+	ANSWER_HEADERS = 40,
+};
+
+int registrar_create(struct registrar **out, const struct registrar_conf *conf,
+		     struct config *config)
+{
+	struct registrar *reg = calloc(1, sizeof(*reg));
+
+	if (!reg)
+		return -ENOMEM;
+	reg->conf = *conf;
+	reg->config = config_ref(config);
+	hash_init(&reg->aors);
+	if (binding_load(reg))
+		log_error("reg.restore_failed");
+	*out = reg;
+	return 0;
+}
+
+void registrar_destroy(struct registrar *reg)
+{
+	if (!reg)
+		return;
+	binding_clear(reg);
+	config_unref(reg->config);
+	free(reg);
+}
+
+static void drop_if_gone(struct hash_node *node, void *arg)
+{
+	struct registrar *reg = arg;
+	struct aor *aor = container_of(node, struct aor, node);
+
+	if (!config_phone(reg->config, aor->phone))
+		binding_drop_all(reg, aor->phone, "config");
+}
+
+void registrar_set_config(struct registrar *reg, struct config *config)
+{
+	config_unref(reg->config);
+	reg->config = config_ref(config);
+	hash_each(&reg->aors, drop_if_gone, reg);
+}
+
+/* ---- who is it, and may it ---------------------------------------------------- */
+
+static const struct conf_phone *identify(struct registrar *reg,
+					 struct sip_request *req,
+					 const struct conf_realm *realm)
+{
+	const struct sip_view *view = sip_request_view(req);
+	const struct conf_phone *phone = NULL;
+	struct sip_challenge challenge;
+	enum sip_auth_verdict verdict;
+
+	verdict = sip_auth_check(reg->conf.auth, view, reg->config, realm,
+				 &phone);
+	if (verdict == SIP_AUTH_OK)
+		return phone;
+	sip_auth_challenge(reg->conf.auth, view, realm,
+			   verdict == SIP_AUTH_STALE ||
+				   verdict == SIP_AUTH_REPLAY,
+			   &challenge);
+	sip_request_answer(req, &(struct sip_message){
+					.status = 401,
+					.headers = challenge.headers,
+					.n_headers = challenge.n,
+				});
+	return NULL;
+}
+
+static bool is_our_host(const struct registrar *reg,
+			const struct conf_realm *realm, const char *host)
+{
+	if (!host)
+		return false;
+	if (!strcasecmp(host, realm->digest_realm))
+		return true;
+	for (unsigned i = 0; i < realm->n_aliases; i++) {
+		if (!strcasecmp(host, realm->aliases[i]))
+			return true;
+	}
+	return sip_is_local(reg->conf.sip, host);
+}
+
+/* ---- what changes ------------------------------------------------------------------ */
+
+static int64_t wanted_expires(const struct sip_view *view,
+			      const struct sip_contact *c,
+			      const struct conf_realm *realm)
+{
+	if (c->expires >= 0)
+		return c->expires;
+	if (view->expires >= 0)
+		return view->expires;
+	return realm->max_expires_s < DEFAULT_EXPIRES_S ? realm->max_expires_s
+							: DEFAULT_EXPIRES_S;
+}
+
+/* The literal address and port in a SIP URI; -EINVAL when its host is a name.
+ * The stack has checked the URI's form. */
+static int uri_addr(const char *uri, struct addr *out)
+{
+	const char *host = strchr(uri, '@');
+	struct str rest;
+	uint64_t port = 5060;
+	size_t n;
+
+	host = host ? host + 1 : strchr(uri, ':') ? strchr(uri, ':') + 1 : "";
+	rest = str_of(host);
+	n = *host == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":;?>");
+	if (n > rest.n)
+		return -EINVAL;
+	if (host[n] == ':' &&
+	    str_u64((struct str){host + n + 1,
+				 strspn(host + n + 1, "0123456789")},
+		    65535, &port))
+		return -EINVAL;
+	return addr_parse(out, host, n, port);
+}
+
+/*
+ * A Contact that names the loopback or an address of ours is refused unless
+ * the phone lives on this machine; one of our own sockets always (contract).
+ */
+static bool is_forbidden_contact(const struct registrar *reg,
+				 const struct sip_view *view, const char *uri)
+{
+	char text[ADDR_TEXT_MAX];
+	struct addr a;
+
+	if (uri_addr(uri, &a))
+		return false; /* a name: only ever sent back, never resolved */
+	if (sip_is_own(reg->conf.sip, &a))
+		return true;
+	if (addr_class(&a) != ADDR_LOOPBACK &&
+	    !sip_is_local(reg->conf.sip, addr_fmt_host(&a, text)))
+		return false;
+	return addr_class(&view->flow.remote) != ADDR_LOOPBACK &&
+	       !sip_is_local(reg->conf.sip,
+			     addr_fmt_host(&view->flow.remote, text));
+}
+
+static void fill_input(struct binding_input *in, const struct sip_view *view,
+		       const struct conf_phone *phone, const char *aor_text,
+		       const struct conf_realm *realm)
+{
+	*in = (struct binding_input){
+		.phone = phone->name,
+		.aor_text = aor_text,
+		.realm = realm->name,
+		.call_id = view->call_id,
+		.path = view->path,
+		.user_agent = view->user_agent,
+		.cseq = view->cseq,
+		.flow = &view->flow,
+	};
+	if (realm->keepalive != CONF_KA_OFF)
+		in->keepalive_ms = realm->keepalive_interval_s * 1000;
+}
+
+static void take_contact(struct binding_input *in, const struct sip_contact *c)
+{
+	in->contact = c->uri;
+	in->instance = c->instance;
+	in->reg_id = c->instance ? c->reg_id : 0;
+}
+
+/* 0, or the status to refuse the whole REGISTER with. */
+static int check_contacts(const struct registrar *reg,
+			  const struct sip_view *view,
+			  const struct conf_realm *realm,
+			  struct binding_input *in)
+{
+	for (unsigned i = 0; i < view->n_contacts; i++) {
+		const struct sip_contact *c = &view->contacts[i];
+		int64_t expires = wanted_expires(view, c, realm);
+		const struct binding *b;
+
+		if (strlen(c->uri) >= LIMIT_CONTACT_BYTES)
+			return 400;
+		if (is_forbidden_contact(reg, view, c->uri))
+			return 403;
+		if (expires && expires < realm->min_expires_s)
+			return 423;
+		take_contact(in, c);
+		b = binding_match(reg, in);
+		if (b && !strcmp(b->call_id, view->call_id) &&
+		    b->cseq > view->cseq)
+			return 500; /* out of order, RFC 3261 10.3 step 7 */
+	}
+	return 0;
+}
+
+static int check_star(const struct registrar *reg, const struct sip_view *view,
+		      const struct conf_phone *phone)
+{
+	struct aor *aor = binding_find_aor(reg, phone->name);
+
+	if (view->n_contacts || view->expires != 0)
+		return 400;
+	if (!aor)
+		return 0;
+	list_for_each (pos, &aor->bindings) {
+		struct binding *b = list_entry(pos, struct binding, node);
+
+		if (!strcmp(b->call_id, view->call_id) && b->cseq > view->cseq)
+			return 500;
+	}
+	return 0;
+}
+
+static int apply_contacts(struct registrar *reg, const struct sip_view *view,
+			  const struct conf_realm *realm,
+			  const struct conf_phone *phone,
+			  struct binding_input *in)
+{
+	for (unsigned i = 0; i < view->n_contacts; i++) {
+		int64_t expires =
+			wanted_expires(view, &view->contacts[i], realm);
+		struct binding *b;
+
+		take_contact(in, &view->contacts[i]);
+		if (expires > realm->max_expires_s)
+			expires = realm->max_expires_s;
+		in->expires_s = expires;
+		if (expires) {
+			if (binding_save(reg, in, phone->max_contacts))
+				return 503;
+			continue;
+		}
+		b = binding_match(reg, in);
+		if (b)
+			binding_drop(b, "unregistered");
+	}
+	return 0;
+}
+
+/* ---- the answer ------------------------------------------------------------------ */
+
+static void refuse(struct sip_request *req, const struct conf_realm *realm,
+		   int status)
+{
+	char min[16];
+	struct sip_header h = {"Min-Expires", min};
+
+	snprintf(min, sizeof(min), "%u", realm->min_expires_s);
+	sip_request_answer(req, &(struct sip_message){
+					.status = status,
+					.headers = &h,
+					.n_headers = status == 423,
+				});
+}
+
+static void print_contact(struct buf *b, const struct binding *binding)
+{
+	int64_t left = (binding->expires - clock_mono() + 999) / 1000;
+
+	buf_printf(b, "<%s>;expires=%lld", binding->contact, (long long)left);
+	if (binding->instance)
+		buf_printf(b, ";+sip.instance=\"%s\"", binding->instance);
+	if (binding->reg_id)
+		buf_printf(b, ";reg-id=%u", binding->reg_id);
+}
+
+/* All bindings with what remains (RFC 3261 10.3 step 8), Date, Path. */
+static void answer_ok(struct registrar *reg, struct sip_request *req,
+		      const struct conf_phone *phone)
+{
+	char mem[ANSWER_BYTES], date[64];
+	struct sip_header headers[ANSWER_HEADERS];
+	const struct sip_view *view = sip_request_view(req);
+	const struct aor *aor = binding_find_aor(reg, phone->name);
+	time_t now = clock_wall() / 1000;
+	struct tm tm;
+	unsigned n = 0;
+	size_t at = 0;
+
+	gmtime_r(&now, &tm);
+	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
+	headers[n++] = (struct sip_header){"Date", date};
+	if (view->path)
+		headers[n++] = (struct sip_header){"Path", view->path};
+	if (aor) {
+		list_for_each (pos, &aor->bindings) {
+			struct buf b;
+
+			buf_init(&b, mem + at, sizeof(mem) - at);
+			print_contact(&b,
+				      list_entry(pos, struct binding, node));
+			if (b.overflow || n == ANSWER_HEADERS)
+				break;
+			headers[n++] = (struct sip_header){"Contact", mem + at};
+			at += b.n + 1;
+		}
+	}
+	sip_request_answer(req, &(struct sip_message){
+					.status = 200,
+					.headers = headers,
+					.n_headers = n,
+				});
+}
+
+void registrar_register(struct registrar *reg, struct sip_request *req)
+{
+	const struct sip_view *view = sip_request_view(req);
+	const struct conf_realm *realm = config_realm(reg->config, view->realm);
+	char aor_text[LIMIT_USER_BYTES + 260];
+	const struct conf_phone *phone;
+	struct binding_input in;
+	int status;
+
+	if (!realm) {
+		sip_request_answer(req, &(struct sip_message){.status = 503});
+		return;
+	}
+	phone = identify(reg, req, realm);
+	if (!phone)
+		return;
+	if (!view->to.user || strcmp(view->to.user, phone->user)) {
+		refuse(req, realm, 403);
+		return;
+	}
+	if (!is_our_host(reg, realm, view->to.host)) {
+		refuse(req, realm, 404);
+		return;
+	}
+	snprintf(aor_text, sizeof(aor_text), "%s@%s", phone->user,
+		 realm->digest_realm);
+	fill_input(&in, view, phone, aor_text, realm);
+	status = view->contact_star ? check_star(reg, view, phone)
+				    : check_contacts(reg, view, realm, &in);
+	if (!status && view->contact_star)
+		binding_drop_all(reg, phone->name, "unregistered");
+	else if (!status)
+		status = apply_contacts(reg, view, realm, phone, &in);
+	if (status) {
+		refuse(req, realm, status);
+		return;
+	}
+	screen_promote(reg->conf.screen, &view->flow.remote, SCREEN_REGISTERED,
+		       clock_mono() + realm->max_expires_s * 1000ll);
+	answer_ok(reg, req, phone);
+}
+
+/* ---- look-ups -------------------------------------------------------------------- */
+
+/* The same phone by the same way twice (it rebooted and forgot its Call-ID)
+ * must ring once. */
+static bool is_listed(const struct binding *b, const struct binding **list,
+		      unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (sip_flow_equal(&list[i]->flow, &b->flow) &&
+		    !strcmp(list[i]->contact, b->contact))
+			return true;
+	}
+	return false;
+}
+
+unsigned registrar_find(const struct registrar *reg, const char *phone,
+			const struct binding **out, unsigned max)
+{
+	const struct aor *aor = binding_find_aor(reg, phone);
+	unsigned n = 0;
+
+	if (!aor)
+		return 0;
+	for (struct list *pos = aor->bindings.prev;
+	     pos != &aor->bindings && n < max; pos = pos->prev) {
+		struct binding *b = list_entry(pos, struct binding, node);
+
+		if (sip_flow_alive(reg->conf.sip, &b->flow) &&
+		    !is_listed(b, out, n))
+			out[n++] = b;
+	}
+	return n;
+}
+
+unsigned registrar_count(const struct registrar *reg)
+{
+	return reg->n;
+}
+
+struct each {
+	void (*fn)(void *arg, const struct binding *b);
+	void *arg;
+};
+
+static void each_of_aor(struct hash_node *node, void *arg)
+{
+	struct aor *aor = container_of(node, struct aor, node);
+	struct each *e = arg;
+
+	list_for_each (pos, &aor->bindings)
+		e->fn(e->arg, list_entry(pos, struct binding, node));
+}
+
+void registrar_each(const struct registrar *reg,
+		    void (*fn)(void *arg, const struct binding *b), void *arg)
+{
+	struct each e = {fn, arg};
+
+	hash_each((struct hash *)&reg->aors, each_of_aor, &e);
+}
+
+const char *binding_aor(const struct binding *b)
+{
+	return b->aor->text;
+}
+
+const char *binding_phone(const struct binding *b)
+{
+	return b->aor->phone;
+}

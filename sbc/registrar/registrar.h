@@ -1,0 +1,78 @@
+/*
+ * registrar.h - who is registered where: REGISTER in, bindings out
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Memory is the authority; the store is told of every change and asked once,
+ * at start.  Beside the Contact, kept verbatim, stands the flow that the
+ * REGISTER came along: requests to the phone carry the Contact as Request-URI
+ * and go to the flow.  SIP thread only.
+ */
+#ifndef SBC_REGISTRAR_REGISTRAR_H
+#define SBC_REGISTRAR_REGISTRAR_H
+
+#include "config/config.h"
+#include "core/list.h"
+#include "core/loop.h"
+#include "nat/nat.h"
+#include "sip/sip.h"
+#include "store/store.h"
+
+struct registrar;
+
+/* One binding, read-only outside the registrar. */
+struct binding {
+	struct list node;
+	struct registrar *owner;
+	struct aor *aor;
+	uint64_t id;
+	char *strings; /* holds the texts below */
+	const char *contact, *call_id;
+	const char *instance, *path, *user_agent; /* NULL = absent */
+	const char *realm; /* name of the realm it registered in */
+	uint32_t cseq, reg_id;
+	struct sip_flow flow;
+	mono_ms expires; /* the binding ends */
+	wall_ms registered_at, last_seen;
+	struct timer expiry;
+	bool kept_alive; /* holds a keepalive on its flow */
+	bool synced;     /* put since the resync of the store began */
+};
+
+struct registrar_conf {
+	struct loop *loop;
+	struct sip_stack *sip;
+	struct sip_auth *auth;
+	struct screen *screen;
+	struct store *store;
+	struct keepalive *keepalive;
+	/* A phone re-registered along another flow: its dialogs follow. */
+	void (*moved)(void *arg, const struct sip_flow *from,
+		      const struct sip_flow *to);
+	void *arg;
+};
+
+/* Loads the stored bindings.  -ENOMEM. */
+int registrar_create(struct registrar **out, const struct registrar_conf *conf,
+		     struct config *config);
+/* Everything stored stays stored.  Accepts NULL. */
+void registrar_destroy(struct registrar *reg);
+/* A new snapshot is in force: bindings of phones that are gone go. */
+void registrar_set_config(struct registrar *reg, struct config *config);
+
+/* Answer a REGISTER (RFC 3261 10.3); ends @req. */
+void registrar_register(struct registrar *reg, struct sip_request *req);
+
+/*
+ * The bindings of phone section @phone whose flow is alive, newest first, at
+ * most @max.  They stay valid until the callback returns to the loop.
+ */
+unsigned registrar_find(const struct registrar *reg, const char *phone,
+			const struct binding **out, unsigned max);
+unsigned registrar_count(const struct registrar *reg);
+void registrar_each(const struct registrar *reg,
+		    void (*fn)(void *arg, const struct binding *b), void *arg);
+const char *binding_aor(const struct binding *b);
+const char *binding_phone(const struct binding *b);
+
+#endif
