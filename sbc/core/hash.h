@@ -28,6 +28,8 @@ typedef bool (*hash_eq_fn)(const struct hash_node *node, const void *key);
 
 uint32_t hash_bytes(const void *bytes, size_t n);
 uint32_t hash_text(const char *text);
+/* The function itself, with the caller's key. */
+uint64_t hash_siphash(const uint8_t key[16], const void *bytes, size_t n);
 
 void hash_init(struct hash *h);
 void hash_clear(struct hash *h); /* frees the slots, not the nodes */
