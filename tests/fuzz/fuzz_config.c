@@ -1,0 +1,56 @@
+/*
+ * fuzz_config.c - the config reader on arbitrary text
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Whatever comes in: a snapshot whose look-ups work, or a list of faults,
+ * never both and never neither.  The routing decision runs over each snapshot
+ * because its patterns come from the same text.
+ */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "config/config.h"
+#include "route/route.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void look_around(const struct config *c)
+{
+	const struct conf_realm *realms;
+	const struct conf_trunk *trunks;
+	struct route_result result;
+	size_t n = config_realms(c, &realms);
+
+	for (size_t i = 0; i < n; i++) {
+		if (config_realm(c, realms[i].name) != &realms[i])
+			abort();
+		if (!realms[i].n_listen || realms[i].port_min % 2)
+			abort();
+		route_find(&result, c, realms[i].name, "0049301234");
+		if ((result.kind == ROUTE_NONE) != (result.n == 0))
+			abort();
+	}
+	n = config_trunks(c, &trunks);
+	for (size_t i = 0; i < n; i++)
+		if (!config_trunk_by_source(c, trunks[i].realm, &trunks[i].host,
+					    trunks[i].transport))
+			abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct conf_errors errs;
+	struct config *c = NULL;
+	struct str text = {(const char *)data, size};
+	int err = config_parse(&c, "/nonexistent/fuzz.conf", text, &errs);
+
+	if (err ? c != NULL || errs.n == 0 : c == NULL || errs.n != 0)
+		abort();
+	if (c)
+		look_around(c);
+	config_unref(c);
+	conf_errors_clear(&errs);
+	return 0;
+}
