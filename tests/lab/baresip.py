@@ -86,7 +86,9 @@ class Baresip:
 
     def trace(self):
         with open(os.path.join(self.dir, "log"), errors="replace") as log:
-            return f"==== {self.name} log ====\n{log.read()}" \
+            lines = [line for line in log.read().splitlines()
+                     if line.strip() and "audio=" not in line]
+            return f"==== {self.name} log ====\n" + "\n".join(lines) + \
                 f"\n==== {self.name} events ====\n" + \
                 "\n".join(json.dumps(e) for e in self.events)
 
