@@ -286,22 +286,26 @@ static void receive_all(enum side side, int fd)
 	static struct sockaddr_in from[BATCH];
 	static struct iovec iov[BATCH];
 	static struct mmsghdr msgs[BATCH];
+	static bool ready;
 	int64_t at_ns;
 	int n;
 
-	for (int i = 0; i < BATCH; i++) {
+	for (int i = 0; !ready && i < BATCH; i++) {
 		iov[i] = (struct iovec){buf[i], sizeof(buf[i])};
 		msgs[i].msg_hdr = (struct msghdr){.msg_name = &from[i],
 						  .msg_namelen = sizeof(*from),
 						  .msg_iov = &iov[i],
 						  .msg_iovlen = 1};
 	}
+	ready = true;
 	n = recvmmsg(fd, msgs, BATCH, MSG_DONTWAIT, NULL);
 	if (n <= 0)
 		return;
 	at_ns = now_ns();
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < n; i++) {
 		check_one(side, buf[i], msgs[i].msg_len, &from[i], at_ns);
+		msgs[i].msg_hdr.msg_namelen = sizeof(*from);
+	}
 }
 
 /* Send and receive until @end_ns; the place in the schedule is kept. */
