@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "core/hash.h"
+#include "core/list.h"
 #include "core/rand.h"
 #include "nat/nat.h"
 

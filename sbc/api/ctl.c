@@ -1,0 +1,240 @@
+/*
+ * ctl.c - the unix socket of the command line clients: JSON lines
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Whoever may open the socket (0660) may ask; still every line is bounded and
+ * parsed strictly, and a client that does not read is dropped.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "core/list.h"
+#include "core/log.h"
+
+enum {
+	REQUEST_BYTES = 4096,
+	CLIENTS = 16,
+	IDLE_MS = 30000,
+};
+
+struct ctl {
+	struct loop *loop;
+	struct api_source source;
+	struct loop_fd *watch;
+	int fd;
+	char path[108];
+	struct list clients;
+	unsigned n;
+};
+
+struct client {
+	struct list node;
+	struct ctl *ctl;
+	int fd;
+	struct loop_fd *watch;
+	struct timer idle;
+	char in[REQUEST_BYTES];
+	size_t n_in;
+	char *out; /* malloc; NULL = nothing to send */
+	size_t n_out, at;
+};
+
+static void client_close(struct client *c)
+{
+	timer_cancel(c->ctl->loop, &c->idle);
+	loop_fd_remove(c->watch);
+	close(c->fd);
+	list_remove(&c->node);
+	c->ctl->n--;
+	free(c->out);
+	free(c);
+}
+
+static void client_idle(void *arg)
+{
+	client_close(arg);
+}
+
+static void client_event(void *arg, int fd, unsigned events);
+
+static int client_watch(struct client *c, unsigned events)
+{
+	loop_fd_remove(c->watch);
+	c->watch = NULL;
+	return loop_fd_add(c->ctl->loop, &c->watch, c->fd, events, client_event,
+			   c);
+}
+
+/* False when the client is gone. */
+static bool client_flush(struct client *c)
+{
+	while (c->at < c->n_out) {
+		ssize_t n = send(c->fd, c->out + c->at, c->n_out - c->at,
+				 MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n < 0 && errno == EAGAIN) {
+			if (!client_watch(c, LOOP_OUT))
+				return true;
+		}
+		if (n < 0) {
+			client_close(c);
+			return false;
+		}
+		c->at += n;
+	}
+	free(c->out);
+	c->out = NULL;
+	c->n_out = c->at = 0;
+	if (client_watch(c, LOOP_IN)) {
+		client_close(c);
+		return false;
+	}
+	return true;
+}
+
+static json_t *answer(struct client *c, const char *line, size_t n)
+{
+	const char *method, *path;
+	json_error_t error;
+	json_t *request, *body = NULL;
+	int status = 400;
+
+	request = json_loadb(line, n, JSON_REJECT_DUPLICATES, &error);
+	if (request &&
+	    !json_unpack_ex(request, &error, JSON_STRICT, "{s:s, s:s}",
+			    "method", &method, "path", &path))
+		status = resource_handle(&c->ctl->source, method, path, &body);
+	else
+		body = json_pack("{s:s}", "title", "not a request");
+	json_decref(request);
+	return json_pack("{s:i, s:o}", "status", status, "body",
+			 body ? body : json_null());
+}
+
+/* False when the client is gone. */
+static bool client_serve(struct client *c, const char *line, size_t n)
+{
+	json_t *reply = answer(c, line, n);
+	char *text = reply ? json_dumps(reply, JSON_COMPACT) : NULL;
+
+	json_decref(reply);
+	if (!text) {
+		client_close(c);
+		return false;
+	}
+	c->out = text;
+	c->n_out = strlen(text);
+	c->out[c->n_out++] = '\n'; /* in place of the NUL */
+	return client_flush(c);
+}
+
+static void client_event(void *arg, int fd, unsigned events)
+{
+	struct client *c = arg;
+	char *end;
+	ssize_t n;
+
+	timer_set(c->ctl->loop, &c->idle, IDLE_MS, client_idle, c);
+	if (c->out) {
+		client_flush(c);
+		return;
+	}
+	n = recv(fd, c->in + c->n_in, sizeof(c->in) - c->n_in, MSG_DONTWAIT);
+	if (n < 0 && errno == EAGAIN)
+		return;
+	if (n > 0)
+		c->n_in += n;
+	end = memchr(c->in, '\n', c->n_in);
+	if (n <= 0 || (!end && c->n_in == sizeof(c->in))) {
+		client_close(c);
+		return;
+	}
+	if (!end)
+		return;
+	/* One request at a time: what follows in the buffer is not served. */
+	c->n_in = 0;
+	client_serve(c, c->in, end - c->in);
+}
+
+static void ctl_accept(void *arg, int fd, unsigned events)
+{
+	struct ctl *ctl = arg;
+	struct client *c;
+	int conn;
+
+	conn = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (conn < 0)
+		return;
+	c = ctl->n < CLIENTS ? calloc(1, sizeof(*c)) : NULL;
+	if (!c) {
+		close(conn);
+		return;
+	}
+	c->ctl = ctl;
+	c->fd = conn;
+	list_append(&ctl->clients, &c->node);
+	ctl->n++;
+	timer_set(ctl->loop, &c->idle, IDLE_MS, client_idle, c);
+	if (client_watch(c, LOOP_IN))
+		client_close(c);
+}
+
+int ctl_open(struct ctl **out, struct loop *loop, const char *path,
+	     const struct api_source *source)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	struct ctl *ctl;
+	int err;
+
+	if (strlen(path) >= sizeof(at.sun_path))
+		return -ENAMETOOLONG;
+	ctl = calloc(1, sizeof(*ctl));
+	if (!ctl)
+		return -ENOMEM;
+	ctl->loop = loop;
+	ctl->source = *source;
+	list_init(&ctl->clients);
+	strcpy(ctl->path, path);
+	strcpy(at.sun_path, path);
+	ctl->fd =
+		socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (ctl->fd < 0)
+		goto fail;
+	/* The directory's lock is ours, so a socket here serves nobody. */
+	unlink(path);
+	if (bind(ctl->fd, (struct sockaddr *)&at, sizeof(at)) ||
+	    chmod(path, 0660) || listen(ctl->fd, CLIENTS))
+		goto fail;
+	err = loop_fd_add(loop, &ctl->watch, ctl->fd, LOOP_IN, ctl_accept, ctl);
+	if (err) {
+		ctl_close(ctl);
+		return err;
+	}
+	*out = ctl;
+	return 0;
+fail:
+	err = -errno;
+	ctl_close(ctl);
+	return err;
+}
+
+void ctl_close(struct ctl *ctl)
+{
+	if (!ctl)
+		return;
+	list_for_each_safe (pos, &ctl->clients)
+		client_close(list_entry(pos, struct client, node));
+	loop_fd_remove(ctl->watch);
+	if (ctl->fd >= 0) {
+		close(ctl->fd);
+		unlink(ctl->path);
+	}
+	free(ctl);
+}

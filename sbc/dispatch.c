@@ -1,0 +1,68 @@
+/*
+ * dispatch.c - the front door: one table, method -> who deals with it
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Requests inside a dialog go straight to their leg; what comes here belongs
+ * to none.  Unknown and refused methods never get this far (sip/receive.c).
+ */
+#include "sbc.h"
+
+static void invite(struct sbc *sbc, struct sip_request *req)
+{
+	if (sbc->stopping) {
+		sip_request_answer(req, &(struct sip_message){.status = 503});
+		return;
+	}
+	calls_invite(sbc->calls, req);
+}
+
+static void register_(struct sbc *sbc, struct sip_request *req)
+{
+	registrar_register(sbc->registrar, req);
+}
+
+/* What phones use as a ping, and what asks for our abilities (RFC 3261 11). */
+static void options(struct sbc *sbc, struct sip_request *req)
+{
+	static const struct sip_header headers[] = {
+		{"Allow", SIP_ALLOW},
+		{"Accept", "application/sdp"},
+		{"Accept-Encoding", "identity"},
+		{"Accept-Language", "en"},
+	};
+
+	sip_request_answer(req, &(struct sip_message){
+					.status = 200,
+					.headers = headers,
+					.n_headers = 4,
+				});
+}
+
+static void no_dialog(struct sbc *sbc, struct sip_request *req)
+{
+	sip_request_answer(req, &(struct sip_message){.status = 481});
+}
+
+static void drop(struct sbc *sbc, struct sip_request *req)
+{
+	sip_request_drop(req);
+}
+
+static void (*const handlers[])(struct sbc *sbc, struct sip_request *req) = {
+	[SIP_INVITE] = invite,    [SIP_REGISTER] = register_,
+	[SIP_OPTIONS] = options,  [SIP_ACK] = drop,
+	[SIP_BYE] = no_dialog,    [SIP_INFO] = no_dialog,
+	[SIP_CANCEL] = no_dialog,
+};
+
+void dispatch(void *arg, struct sip_request *req)
+{
+	struct sbc *sbc = arg;
+	enum sip_method method = sip_request_view(req)->method;
+
+	if (method < sizeof(handlers) / sizeof(*handlers) && handlers[method])
+		handlers[method](sbc, req);
+	else
+		sip_request_answer(req, &(struct sip_message){.status = 501});
+}
