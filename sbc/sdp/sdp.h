@@ -83,7 +83,8 @@ struct sdp_ours {
 				    unset family or port 0 = refuse this m= */
 	const struct addr *rtcp; /* likewise; a=rtcp is written only where
 				    RFC 3605 needs it: not port + 1 */
-	unsigned n;              /* m-lines past the n-th are refused */
+	unsigned n; /* m-lines past the n-th are refused, and so are
+		       those that @from itself refuses */
 };
 
 /*

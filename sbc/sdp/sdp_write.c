@@ -17,17 +17,21 @@ static bool is_usable(const struct addr *a)
 	return addr_is_set(a) && addr_port(a);
 }
 
-/* Our address for m-line @i; NULL = it is refused. */
-static const struct addr *our_rtp(const struct sdp_ours *ours, unsigned i)
+/* Our address for m-line @i; NULL = it is refused, by us or by @from. */
+static const struct addr *our_rtp(const struct sdp_ours *ours,
+				  const struct sdp *from, unsigned i)
 {
-	return i < ours->n && is_usable(&ours->rtp[i]) ? &ours->rtp[i] : NULL;
+	if (i >= ours->n || !is_usable(&ours->rtp[i]) || !from->media[i].port)
+		return NULL;
+	return &ours->rtp[i];
 }
 
-static const struct addr *first_rtp(const struct sdp_ours *ours, unsigned n)
+static const struct addr *first_rtp(const struct sdp_ours *ours,
+				    const struct sdp *from)
 {
-	for (unsigned i = 0; i < n; i++)
-		if (our_rtp(ours, i))
-			return our_rtp(ours, i);
+	for (unsigned i = 0; i < from->n_media; i++)
+		if (our_rtp(ours, from, i))
+			return our_rtp(ours, from, i);
 	return NULL;
 }
 
@@ -117,7 +121,7 @@ static void put_m_line(struct buf *out, const struct sdp_media *m,
 int sdp_write(struct buf *out, const struct sdp *from,
 	      const struct sdp_ours *ours)
 {
-	const struct addr *session = first_rtp(ours, from->n_media);
+	const struct addr *session = first_rtp(ours, from);
 
 	buf_printf(out, "v=0\r\no=- %" PRIu64 " %" PRIu64 " ", ours->sess_id,
 		   ours->sess_version);
@@ -128,7 +132,7 @@ int sdp_write(struct buf *out, const struct sdp *from,
 
 	for (unsigned i = 0; i < from->n_media; i++) {
 		const struct sdp_media *m = &from->media[i];
-		const struct addr *rtp = m->n_formats ? our_rtp(ours, i) : NULL;
+		const struct addr *rtp = our_rtp(ours, from, i);
 
 		put_m_line(out, m, rtp ? addr_port(rtp) : 0);
 		if (!rtp)
