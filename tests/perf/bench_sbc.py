@@ -56,9 +56,9 @@ def setup_config():
             section('route', 'all', [('to', 'callee')]))
 
 
-def register_config(phones):
+def register_config(phones, port):
     return (section('sbc', 'global', **GLOBAL) +
-            realm('a', SBC_A, 5060, '20000-39999') +
+            realm('a', SBC_A, port, '20000-39999') +
             ''.join(section('phone', user, password=password)
                     for user, password in phones))
 

@@ -44,7 +44,7 @@ struct phone {
 	uint32_t cseq, nc;
 	uint32_t tries;
 	bool challenged; /* in this command */
-	char nonce[128];
+	char nonce[128], realm[96];
 	char ha1[33];
 	int64_t begun_ns, due_ns; /* of this command; of the next repeat */
 };
@@ -112,7 +112,7 @@ static void md5_hex(char out[33], const char *text)
 
 static int authorization(char *out, size_t size, struct phone *p, int index)
 {
-	char text[320], response[33];
+	char text[512], response[33];
 
 	if (!p->nonce[0]) {
 		out[0] = '\0';
@@ -127,14 +127,14 @@ static int authorization(char *out, size_t size, struct phone *p, int index)
 			"realm=\"%s\", nonce=\"%s\", uri=\"sip:%s\", "
 			"response=\"%s\", algorithm=MD5, cnonce=\"%08x\", "
 			"qop=auth, nc=%08x\r\n",
-			index, conf.domain, p->nonce, conf.domain, response,
-			index, p->nc);
+			index, p->realm, p->nonce, conf.domain, response, index,
+			p->nc);
 }
 
 static void send_register(int index)
 {
 	struct phone *p = &phones[index];
-	char msg[2048], auth[640], contact[160] = "";
+	char msg[2048], auth[768], contact[160] = "";
 	int n;
 
 	authorization(auth, sizeof(auth), p, index);
@@ -187,22 +187,37 @@ static void finish(struct phone *p, enum state state, int64_t now)
 	times_us[count.done++] = (now - p->begun_ns) / 1000;
 }
 
-/* The first nonce that goes with MD5: challenges may offer SHA-256 first. */
-static bool take_nonce(struct phone *p, const char *msg)
+static bool take_word(char *out, size_t size, const char *text,
+		      const char *name)
 {
-	const char *line = msg, *end, *at;
+	const char *at = strstr(text, name);
+
+	if (!at)
+		return false;
+	at += strlen(name);
+	snprintf(out, size, "%.*s", (int)strcspn(at, "\""), at);
+	return true;
+}
+
+/* The first nonce that goes with MD5: challenges may offer SHA-256 first. */
+static bool take_challenge(int index, const char *msg)
+{
+	struct phone *p = &phones[index];
+	const char *line = msg, *end;
 
 	while ((line = strcasestr(line, "\nWWW-Authenticate:"))) {
-		char text[512];
+		char text[512], secret[320];
 
 		end = strchr(++line, '\n');
 		snprintf(text, sizeof(text), "%.*s",
 			 end ? (int)(end - line) : 500, line);
-		at = strstr(text, "nonce=\"");
-		if (!at || strcasestr(text, "SHA-256"))
+		if (strcasestr(text, "SHA-256") ||
+		    !take_word(p->nonce, sizeof(p->nonce), text, "nonce=\"") ||
+		    !take_word(p->realm, sizeof(p->realm), text, "realm=\""))
 			continue;
-		snprintf(p->nonce, sizeof(p->nonce), "%.*s",
-			 (int)strcspn(at + 7, "\""), at + 7);
+		snprintf(secret, sizeof(secret), "p%05d:%s:pw%05d", index,
+			 p->realm, index);
+		md5_hex(p->ha1, secret);
 		p->nc = 0;
 		return true;
 	}
@@ -220,7 +235,8 @@ static void take_answer(int index, char *msg, int64_t now)
 		return;
 	if (status == 200) {
 		finish(p, DONE, now);
-	} else if (status == 401 && !p->challenged && take_nonce(p, msg)) {
+	} else if (status == 401 && !p->challenged &&
+		   take_challenge(index, msg)) {
 		p->challenged = true;
 		count.challenges++;
 		ask(index, now);
@@ -342,7 +358,6 @@ static void open_phones(void)
 {
 	struct rlimit files;
 	struct sockaddr_in at = {.sin_family = AF_INET};
-	char text[128];
 
 	if (getrlimit(RLIMIT_NOFILE, &files))
 		die("getrlimit");
@@ -366,19 +381,16 @@ static void open_phones(void)
 		    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &want))
 			die("socket");
 		phones[i].fd = fd;
-		snprintf(text, sizeof(text), "p%05d:%s:pw%05d", i, conf.domain,
-			 i);
-		md5_hex(phones[i].ha1, text);
 	}
 }
 
 static void parse(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"ns", 1, NULL, 'n'},     {"host", 1, NULL, 'h'},
-		{"target", 1, NULL, 't'}, {"target-port", 1, NULL, 'T'},
-		{"domain", 1, NULL, 'd'}, {"phones", 1, NULL, 'c'},
-		{"port", 1, NULL, 'p'},   {"pids", 1, NULL, 'P'},
+		{"ns", 1, NULL, 'n'},      {"host", 1, NULL, 'h'},
+		{"target", 1, NULL, 't'},  {"target-port", 1, NULL, 'T'},
+		{"domain", 1, NULL, 'd'},  {"phones", 1, NULL, 'c'},
+		{"port", 1, NULL, 'p'},    {"pids", 1, NULL, 'P'},
 		{"expires", 1, NULL, 'e'}, {0}};
 	int c;
 
