@@ -46,7 +46,7 @@ enum store_state {
 
 /* One binding as a row.  Strings are borrowed for the call; NULL = absent. */
 struct binding_row {
-	uint64_t id; /* chosen by the registrar, never used twice */
+	uint64_t id; /* 1 to 2^63 - 1, the registrar's, never used twice */
 	const char *aor, *phone, *realm;
 	const char *contact; /* URI verbatim */
 	const char *call_id;

@@ -1,0 +1,242 @@
+/*
+ * rows_binding.c - bindings in the database
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * A binding is two rows with one id: the wide one that a registration writes
+ * and the narrow one that a refresh touches.
+ */
+#include <string.h>
+
+#include "store/db.h"
+#include "store/rows.h"
+
+static const char *const sql_text[STMTS] = {
+	[STMT_PUT_STATE] =
+		"INSERT INTO binding_state"
+		" (id, seq, cseq, expires_at, last_seen)"
+		" VALUES (?1, ?2, ?3, ?4, ?5)"
+		" ON CONFLICT (id) DO UPDATE SET seq = ?2, cseq = ?3,"
+		" expires_at = ?4, last_seen = ?5 WHERE seq < ?2",
+	[STMT_PUT] =
+		"INSERT OR REPLACE INTO binding"
+		" (id, aor, phone, realm, contact, call_id, instance, reg_id,"
+		" path, user_agent, transport, source, local, registered_at)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,"
+		" ?13, ?14)",
+	[STMT_DEL] =
+		"DELETE FROM binding WHERE id ="
+		" (SELECT id FROM binding_state WHERE id = ?1 AND seq < ?2)",
+	[STMT_DEL_STATE] =
+		"DELETE FROM binding_state WHERE id = ?1 AND seq < ?2",
+	[STMT_REFRESH] = "UPDATE binding_state SET cseq = ?3, expires_at = ?4,"
+			 " last_seen = ?5 WHERE id = ?1 AND seq <= ?2",
+	[STMT_SWEEP] = "DELETE FROM binding WHERE id IN"
+		       " (SELECT id FROM binding_state WHERE seq < ?1)",
+	[STMT_SWEEP_STATE] = "DELETE FROM binding_state WHERE seq < ?1",
+	[STMT_EACH] =
+		"SELECT b.id, aor, phone, realm, contact, call_id, instance,"
+		" reg_id, path, user_agent, transport, source, local,"
+		" registered_at, cseq, expires_at, last_seen"
+		" FROM binding_state AS s JOIN binding AS b ON b.id = s.id"
+		" ORDER BY s.id",
+	[STMT_LIMITS] = "SELECT max(id), max(seq) FROM binding_state",
+};
+
+int rows_binding_prepare(struct rows_binding *r, sqlite3 *sql)
+{
+	for (int i = 0; i < STMTS; i++) {
+		int rc = sqlite3_prepare_v3(sql, sql_text[i], -1,
+					    SQLITE_PREPARE_PERSISTENT,
+					    &r->stmt[i], NULL);
+
+		if (rc != SQLITE_OK)
+			return db_error(rc);
+	}
+	return 0;
+}
+
+void rows_binding_finish(struct rows_binding *r)
+{
+	for (int i = 0; i < STMTS; i++) {
+		sqlite3_finalize(r->stmt[i]);
+		r->stmt[i] = NULL;
+	}
+}
+
+/* Run a statement that gives no rows; strings are not kept by it. */
+static int run(sqlite3_stmt *stmt)
+{
+	int rc = sqlite3_step(stmt);
+
+	sqlite3_reset(stmt);
+	return rc == SQLITE_DONE ? 0 : db_error(rc);
+}
+
+static void bind_text(sqlite3_stmt *stmt, int at, const char *text)
+{
+	sqlite3_bind_text(stmt, at, text, -1, SQLITE_STATIC);
+}
+
+static void bind_addr(sqlite3_stmt *stmt, int at, const struct addr *a)
+{
+	char text[ADDR_TEXT_MAX];
+
+	if (addr_is_set(a))
+		sqlite3_bind_text(stmt, at, addr_fmt(a, text), -1,
+				  SQLITE_TRANSIENT);
+	else
+		sqlite3_bind_null(stmt, at);
+}
+
+static int put_state(struct rows_binding *r, uint64_t seq,
+		     const struct binding_row *row)
+{
+	sqlite3_stmt *stmt = r->stmt[STMT_PUT_STATE];
+
+	sqlite3_bind_int64(stmt, 1, row->id);
+	sqlite3_bind_int64(stmt, 2, seq);
+	sqlite3_bind_int64(stmt, 3, row->cseq);
+	sqlite3_bind_int64(stmt, 4, row->expires_at);
+	sqlite3_bind_int64(stmt, 5, row->last_seen);
+	return run(stmt);
+}
+
+static int put_binding(struct rows_binding *r, const struct binding_row *row)
+{
+	sqlite3_stmt *stmt = r->stmt[STMT_PUT];
+	int err;
+
+	sqlite3_bind_int64(stmt, 1, row->id);
+	bind_text(stmt, 2, row->aor);
+	bind_text(stmt, 3, row->phone);
+	bind_text(stmt, 4, row->realm);
+	bind_text(stmt, 5, row->contact);
+	bind_text(stmt, 6, row->call_id);
+	bind_text(stmt, 7, row->instance);
+	sqlite3_bind_int64(stmt, 8, row->reg_id);
+	bind_text(stmt, 9, row->path);
+	bind_text(stmt, 10, row->user_agent);
+	sqlite3_bind_int64(stmt, 11, row->transport);
+	bind_addr(stmt, 12, &row->source);
+	bind_addr(stmt, 13, &row->local);
+	sqlite3_bind_int64(stmt, 14, row->registered_at);
+	err = run(stmt);
+	/* The strings are the caller's: hold none of them after the call. */
+	sqlite3_clear_bindings(stmt);
+	return err;
+}
+
+int rows_binding_put(struct rows_binding *r, uint64_t seq,
+		     const struct binding_row *row)
+{
+	int err = put_state(r, seq, row);
+
+	if (err)
+		return err;
+	if (sqlite3_changes(sqlite3_db_handle(r->stmt[STMT_PUT])) == 0)
+		return 0; /* a later record wrote it already */
+	return put_binding(r, row);
+}
+
+int rows_binding_del(struct rows_binding *r, uint64_t seq, uint64_t id)
+{
+	const int stmts[] = {STMT_DEL, STMT_DEL_STATE};
+
+	for (int i = 0; i < 2; i++) {
+		sqlite3_stmt *stmt = r->stmt[stmts[i]];
+		int err;
+
+		sqlite3_bind_int64(stmt, 1, id);
+		sqlite3_bind_int64(stmt, 2, seq);
+		err = run(stmt);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int rows_binding_refresh(struct rows_binding *r, const struct refresh *re)
+{
+	sqlite3_stmt *stmt = r->stmt[STMT_REFRESH];
+
+	sqlite3_bind_int64(stmt, 1, re->id);
+	sqlite3_bind_int64(stmt, 2, re->after_seq);
+	sqlite3_bind_int64(stmt, 3, re->cseq);
+	sqlite3_bind_int64(stmt, 4, re->expires_at);
+	sqlite3_bind_int64(stmt, 5, re->last_seen);
+	return run(stmt);
+}
+
+int rows_binding_sweep(struct rows_binding *r, uint64_t seq)
+{
+	int err;
+
+	sqlite3_bind_int64(r->stmt[STMT_SWEEP], 1, seq);
+	sqlite3_bind_int64(r->stmt[STMT_SWEEP_STATE], 1, seq);
+	err = run(r->stmt[STMT_SWEEP]);
+	return err ? err : run(r->stmt[STMT_SWEEP_STATE]);
+}
+
+static const char *column_text(sqlite3_stmt *stmt, int at)
+{
+	return (const char *)sqlite3_column_text(stmt, at);
+}
+
+static void column_addr(sqlite3_stmt *stmt, int at, struct addr *out)
+{
+	const char *text = column_text(stmt, at);
+
+	memset(out, 0, sizeof(*out));
+	if (text)
+		addr_parse_port(out, text); /* unset when somebody edited it */
+}
+
+static void row_read(sqlite3_stmt *stmt, struct binding_row *row)
+{
+	row->id = sqlite3_column_int64(stmt, 0);
+	row->aor = column_text(stmt, 1);
+	row->phone = column_text(stmt, 2);
+	row->realm = column_text(stmt, 3);
+	row->contact = column_text(stmt, 4);
+	row->call_id = column_text(stmt, 5);
+	row->instance = column_text(stmt, 6);
+	row->reg_id = sqlite3_column_int64(stmt, 7);
+	row->path = column_text(stmt, 8);
+	row->user_agent = column_text(stmt, 9);
+	row->transport = sqlite3_column_int(stmt, 10);
+	column_addr(stmt, 11, &row->source);
+	column_addr(stmt, 12, &row->local);
+	row->registered_at = sqlite3_column_int64(stmt, 13);
+	row->cseq = sqlite3_column_int64(stmt, 14);
+	row->expires_at = sqlite3_column_int64(stmt, 15);
+	row->last_seen = sqlite3_column_int64(stmt, 16);
+}
+
+int rows_binding_each(struct rows_binding *r, rows_binding_fn fn, void *arg)
+{
+	sqlite3_stmt *stmt = r->stmt[STMT_EACH];
+	int rc;
+
+	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		struct binding_row row;
+
+		row_read(stmt, &row);
+		fn(arg, &row);
+	}
+	sqlite3_reset(stmt);
+	return rc == SQLITE_DONE ? 0 : db_error(rc);
+}
+
+int rows_binding_limits(struct rows_binding *r, uint64_t *id, uint64_t *seq)
+{
+	sqlite3_stmt *stmt = r->stmt[STMT_LIMITS];
+	int rc = sqlite3_step(stmt);
+
+	if (rc == SQLITE_ROW) {
+		*id = sqlite3_column_int64(stmt, 0);
+		*seq = sqlite3_column_int64(stmt, 1);
+	}
+	sqlite3_reset(stmt);
+	return rc == SQLITE_ROW ? 0 : db_error(rc);
+}

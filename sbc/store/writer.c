@@ -1,0 +1,312 @@
+/*
+ * writer.c - the thread that moves the journal to the database
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * A turn looks what is due: a commit of gathered records, refreshes that have
+ * waited long enough, another try after a failure.  One turn is one
+ * transaction.  Only when it is committed are its records freed in the journal,
+ * so a failure costs nothing but time, and the journal's room.
+ *
+ *            asleep ──append──▶ gathering ──due──▶ writing ──ok──▶ asleep
+ *                                   ▲                 │
+ *                                   └──── 1 s ◀─ failed
+ */
+#include "store/writer.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "core/err.h"
+#include "core/log.h"
+#include "store/row_codec.h"
+
+#define NEVER INT64_MAX
+
+void writer_wake(struct store *s)
+{
+	if (atomic_exchange(&s->is_asleep, false))
+		eventfd_write(s->wake_fd, 1);
+}
+
+/* ---- one transaction ----------------------------------------------------- */
+
+static int apply_put(struct store *s, const struct journal_record *rec)
+{
+	struct binding_row row;
+	int err = row_decode(&row, rec->body, rec->len);
+
+	return err ? err : rows_binding_put(&s->db->binding, rec->seq, &row);
+}
+
+static int apply_del(struct store *s, const struct journal_record *rec)
+{
+	uint64_t id;
+
+	if (rec->len != sizeof(id))
+		return -EINVAL;
+	memcpy(&id, rec->body, sizeof(id));
+	return rows_binding_del(&s->db->binding, rec->seq, id);
+}
+
+static int apply_resync_end(struct store *s, const struct journal_record *rec)
+{
+	if (rec->len != sizeof(s->cure))
+		return -EINVAL;
+	memcpy(&s->cure, rec->body, sizeof(s->cure));
+	s->has_cure = true;
+	return rows_binding_sweep(&s->db->binding, s->cure.seq + 1);
+}
+
+int writer_apply(struct store *s, const struct journal_record *rec)
+{
+	int err = -EINVAL;
+
+	if (rec->type == JOURNAL_PUT)
+		err = apply_put(s, rec);
+	else if (rec->type == JOURNAL_DEL)
+		err = apply_del(s, rec);
+	else if (rec->type == JOURNAL_RESYNC_END)
+		err = apply_resync_end(s, rec);
+	if (err != -EINVAL)
+		return err;
+	/* One row that cannot be stored must not hold up the others. */
+	log_error("store.row_refused", kv_i("seq", (int64_t)rec->seq));
+	return 0;
+}
+
+static int fill_due(struct store *s)
+{
+	struct journal_record rec;
+	bool is_empty = s->writing.n == 0;
+	int err = 0;
+
+	journal_again(s->journal);
+	s->has_cure = false;
+	while (!err && journal_peek(s->journal, &rec)) {
+		err = writer_apply(s, &rec);
+		is_empty = false;
+	}
+	for (size_t i = 0; !err && i < s->writing.n; i++)
+		err = rows_binding_refresh(&s->db->binding,
+					   &s->writing.slots[i]);
+	if (!err && is_empty && atomic_load(&s->is_sick))
+		err = db_probe(s->db);
+	return err;
+}
+
+static int open_db(struct store *s, char why[STORE_WHY_BYTES])
+{
+	int err;
+
+	if (s->db && s->db->mode == DB_NORMAL)
+		return 0;
+	db_close(s->db);
+	s->db = NULL;
+	err = db_open(&s->db, s->db_path, DB_NORMAL, !s->is_checked, why,
+		      STORE_WHY_BYTES);
+	if (!err)
+		s->is_checked = true;
+	return err;
+}
+
+static int try_transact(struct store *s, int (*fill)(struct store *s),
+			char why[STORE_WHY_BYTES])
+{
+	int err = open_db(s, why);
+
+	if (err)
+		return err;
+	err = db_exec(s->db->sql, "BEGIN IMMEDIATE");
+	if (!err)
+		err = fill(s);
+	if (!err)
+		err = db_exec(s->db->sql, "COMMIT");
+	if (!err)
+		return 0;
+	snprintf(why, STORE_WHY_BYTES, "%s", sqlite3_errmsg(s->db->sql));
+	if (!sqlite3_get_autocommit(s->db->sql))
+		db_exec(s->db->sql, "ROLLBACK");
+	if (err != -EBUSY) { /* start afresh, whatever it was */
+		db_close(s->db);
+		s->db = NULL;
+	}
+	return err;
+}
+
+static int set_aside(struct store *s, const char *why)
+{
+	char name[STORE_PATH_BYTES + 64];
+	int err;
+
+	db_close(s->db);
+	s->db = NULL;
+	err = db_set_aside(s->db_path, name, sizeof(name));
+	if (err)
+		return err;
+	store_note_aside(s, name, why);
+	/* Before the journal exists nothing was handed to us yet. */
+	if (s->journal)
+		atomic_fetch_add(&s->wipes, 1);
+	return 0;
+}
+
+int writer_transact(struct store *s, int (*fill)(struct store *s))
+{
+	char why[STORE_WHY_BYTES] = "";
+	int err;
+
+	atomic_store(&s->busy_since, clock_mono());
+	err = try_transact(s, fill, why);
+	if (err == -EUCLEAN && set_aside(s, why) == 0)
+		err = try_transact(s, fill, why);
+	atomic_store(&s->busy_since, 0);
+	if (err)
+		store_fall_sick(s, why);
+	else
+		store_get_well(s);
+	return err;
+}
+
+/* ---- one turn ----------------------------------------------------------- */
+
+static mono_ms refreshes_due(struct store *s)
+{
+	mono_ms due = NEVER;
+
+	pthread_mutex_lock(&s->refresh_lock);
+	if (s->fresh.n)
+		due = s->fresh_since + s->write_behind_ms;
+	pthread_mutex_unlock(&s->refresh_lock);
+	return due;
+}
+
+/* What a failed turn left is written first. */
+static void take_refreshes(struct store *s)
+{
+	if (s->writing.n)
+		return;
+	pthread_mutex_lock(&s->refresh_lock);
+	s->writing = s->fresh;
+	s->fresh = (struct refresh_map){0};
+	pthread_mutex_unlock(&s->refresh_lock);
+	refresh_sort(&s->writing);
+}
+
+static mono_ms next_due(struct store *s, mono_ms now)
+{
+	bool is_sick = atomic_load(&s->is_sick);
+	mono_ms due = refreshes_due(s);
+
+	if (journal_is_empty(s->journal))
+		s->commit_at = 0;
+	else if (!s->commit_at)
+		s->commit_at = now + s->gather_ms;
+	if (is_sick)
+		return s->retry_at;
+	if (s->commit_at && journal_is_half_full(s->journal))
+		return now;
+	if (s->commit_at && s->commit_at < due)
+		due = s->commit_at;
+	if (!journal_has_file(s->journal) && s->retry_at < due)
+		due = s->retry_at;
+	return due;
+}
+
+static void write_due(struct store *s)
+{
+	if (writer_transact(s, fill_due) != 0) {
+		journal_again(s->journal);
+		return;
+	}
+	journal_done(s->journal);
+	refresh_clear(&s->writing);
+	if (s->has_cure) {
+		atomic_store(&s->cured_losses, s->cure.losses);
+		atomic_store(&s->cured_wipes, s->cure.wipes);
+		s->has_cure = false;
+	}
+	/* Whatever an old file held is in the database now. */
+	if (!journal_has_file(s->journal))
+		s->journal_err = journal_attach(s->journal, s->journal_path);
+}
+
+int64_t writer_turn(struct store *s, bool flush)
+{
+	mono_ms now = clock_mono(), due;
+
+	pthread_mutex_lock(&s->db_lock);
+	due = next_due(s, now);
+	if (flush || now >= due) {
+		if (flush || now >= refreshes_due(s))
+			take_refreshes(s);
+		write_due(s);
+		s->commit_at = 0;
+		s->retry_at = now + STORE_RETRY_MS;
+		atomic_store(&s->is_kicked, false);
+		due = next_due(s, clock_mono());
+	}
+	pthread_mutex_unlock(&s->db_lock);
+	store_judge(s);
+	now = clock_mono();
+	if (due == NEVER)
+		return -1;
+	return due > now ? due - now : 0;
+}
+
+/* ---- the thread --------------------------------------------------------- */
+
+static void sleep_for(struct store *s, int64_t ms)
+{
+	struct pollfd wake = {.fd = s->wake_fd, .events = POLLIN};
+	eventfd_t count;
+	bool is_idle = s->commit_at == 0;
+
+	atomic_store(&s->is_asleep, is_idle);
+	atomic_thread_fence(memory_order_seq_cst);
+	if ((is_idle && !journal_is_empty(s->journal)) ||
+	    (ms < 0 && refreshes_due(s) != NEVER))
+		ms = 0; /* it came while we lay down */
+	poll(&wake, 1, ms > INT32_MAX ? INT32_MAX : (int)ms);
+	atomic_store(&s->is_asleep, false);
+	eventfd_read(s->wake_fd, &count);
+}
+
+static void *writer_main(void *arg)
+{
+	struct store *s = arg;
+
+	while (!atomic_load(&s->stop)) {
+		int64_t ms = writer_turn(s, false);
+
+		if (ms != 0)
+			sleep_for(s, ms);
+	}
+	writer_turn(s, true);
+	db_close(s->db);
+	s->db = NULL;
+	eventfd_write(s->done_fd, 1);
+	if (atomic_exchange(&s->is_over, true))
+		store_free(s); /* store_close() did not wait for us */
+	return NULL;
+}
+
+int writer_start(struct store *s)
+{
+	sigset_t all, old;
+	int err;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are for main */
+	err = pthread_create(&s->thread, NULL, writer_main, s);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (err)
+		return -err;
+	pthread_setname_np(s->thread, "sbc-store");
+	s->has_thread = true;
+	return 0;
+}
