@@ -49,7 +49,7 @@ wall_ms clock_wall(void)
 const char *clock_fmt(wall_ms t, char text[CLOCK_TEXT_MAX])
 {
 	int64_t ms = ((t % 1000) + 1000) % 1000;
-	time_t s = (time_t)((t - ms) / 1000);
+	time_t s = (time_t)(t / 1000 - (t % 1000 < 0));
 	struct tm tm;
 
 	/* Years of five digits would not fit RFC 3339 nor the buffer. */
