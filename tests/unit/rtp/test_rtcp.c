@@ -1,0 +1,171 @@
+/*
+ * test_rtcp.c - compound RTCP packets that are whole, and those that are not
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* after its four: */
+#include <cmocka.h>
+#include <errno.h>
+#include <string.h>
+
+#include "rtp/rtp.h"
+
+#define SSRC   0xde, 0xad, 0xbe, 0xef
+#define SENDER 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 1, 64, 0, 0, 0, 9, 0, 0, 5, 160
+#define BLOCK                                                                  \
+	0, 0, 0, 7, 0, 0, 0, 1, 0, 0, 4, 0, 0, 0, 0, 2, 9, 9, 9, 9, 0, 0, 0, 0
+#define SR_EMPTY   0x80, 200, 0, 6, SSRC, SENDER
+#define RR_EMPTY   0x80, 201, 0, 1, SSRC
+#define SDES_CNAME 0x81, 202, 0, 3, SSRC, 1, 4, 'a', '@', 'b', 'c', 0, 0
+#define CHECK(ssrc, ...)                                                       \
+	rtcp_check((const uint8_t[]){__VA_ARGS__},                             \
+		   sizeof((const uint8_t[]){__VA_ARGS__}), ssrc)
+
+static uint32_t ssrc;
+
+static void reports_are_good_with_and_without_blocks(void **state)
+{
+	ssrc = 0;
+	assert_int_equal(CHECK(&ssrc, SR_EMPTY), 0);
+	assert_int_equal(ssrc, 0xdeadbeef);
+	assert_int_equal(CHECK(&ssrc, 0x81, 200, 0, 12, SSRC, SENDER, BLOCK),
+			 0);
+	assert_int_equal(CHECK(&ssrc, RR_EMPTY), 0);
+	assert_int_equal(CHECK(&ssrc, 0x81, 201, 0, 7, SSRC, BLOCK), 0);
+}
+
+static void compound_of_report_sdes_and_bye_is_good(void **state)
+{
+	assert_int_equal(
+		CHECK(&ssrc, SR_EMPTY, SDES_CNAME, 0x81, 203, 0, 1, SSRC), 0);
+	assert_int_equal(CHECK(&ssrc, RR_EMPTY, SDES_CNAME, 0x81, 203, 0, 3,
+			       SSRC, 7, 'g', 'o', 'o', 'd', 'b', 'y', 'e'),
+			 0);
+}
+
+static void profile_extension_after_the_blocks_is_good(void **state)
+{
+	assert_int_equal(CHECK(&ssrc, 0x80, 201, 0, 2, SSRC, 1, 2, 3, 4), 0);
+}
+
+static void reduced_size_feedback_is_good(void **state)
+{
+	assert_int_equal(CHECK(&ssrc, 0x81, 206, 0, 2, SSRC, 0, 0, 0, 1), 0);
+	assert_int_equal(ssrc, 0xdeadbeef);
+	assert_int_equal(
+		CHECK(&ssrc, 0x81, 205, 0, 3, SSRC, 0, 0, 0, 1, 0, 9, 0, 0), 0);
+}
+
+static void feedback_without_media_source_is_refused(void **state)
+{
+	assert_int_equal(CHECK(&ssrc, 0x81, 206, 0, 1, SSRC), -EINVAL);
+}
+
+static void first_packet_of_another_type_is_refused(void **state)
+{
+	assert_int_equal(CHECK(&ssrc, SDES_CNAME), -EINVAL);
+	assert_int_equal(CHECK(&ssrc, 0x81, 203, 0, 1, SSRC), -EINVAL);
+	assert_int_equal(
+		CHECK(&ssrc, 0x80, 204, 0, 2, SSRC, 'n', 'a', 'm', 'e'),
+		-EINVAL);
+	assert_int_equal(CHECK(&ssrc, 0x80, 8, 0, 1, SSRC), -EINVAL);
+}
+
+static void packet_cut_anywhere_is_refused(void **state)
+{
+	static const uint8_t whole[] = {SR_EMPTY, SDES_CNAME};
+
+	for (size_t n = 0; n < sizeof(whole); n++)
+		if (n != 28) /* where the report ends */
+			assert_int_equal(rtcp_check(whole, n, &ssrc), -EINVAL);
+	assert_int_equal(rtcp_check(whole, sizeof(whole), &ssrc), 0);
+}
+
+static void bytes_after_the_last_packet_are_refused(void **state)
+{
+	assert_int_equal(CHECK(&ssrc, RR_EMPTY, 0), -EINVAL);
+	assert_int_equal(CHECK(&ssrc, RR_EMPTY, 0, 0, 0, 0), -EINVAL);
+}
+
+static void other_versions_are_refused(void **state)
+{
+	assert_int_equal(CHECK(&ssrc, 0x40, 201, 0, 1, SSRC), -EINVAL);
+	assert_int_equal(CHECK(&ssrc, RR_EMPTY, 0xc1, 203, 0, 1, SSRC),
+			 -EINVAL);
+}
+
+static void more_blocks_than_bytes_are_refused(void **state)
+{
+	assert_int_equal(CHECK(&ssrc, 0x81, 200, 0, 6, SSRC, SENDER), -EINVAL);
+	assert_int_equal(CHECK(&ssrc, 0x9f, 201, 0, 7, SSRC, BLOCK), -EINVAL);
+	assert_int_equal(CHECK(&ssrc, 0x80, 200, 0, 1, SSRC), -EINVAL);
+	assert_int_equal(CHECK(&ssrc, 0x80, 201, 0, 0), -EINVAL);
+}
+
+static void goodbye_beyond_its_packet_is_refused(void **state)
+{
+	assert_int_equal(CHECK(&ssrc, RR_EMPTY, 0x82, 203, 0, 1, SSRC),
+			 -EINVAL);
+	/* A reason that says it is longer than it is. */
+	assert_int_equal(
+		CHECK(&ssrc, RR_EMPTY, 0x81, 203, 0, 2, SSRC, 4, 'a', 'b', 'c'),
+		-EINVAL);
+	assert_int_equal(CHECK(&ssrc, RR_EMPTY, 0x81, 203, 0, 2, SSRC, 255, 'a',
+			       'b', 'c'),
+			 -EINVAL);
+}
+
+static void padding_ends_the_last_packet_only(void **state)
+{
+	assert_int_equal(CHECK(&ssrc, 0xa0, 201, 0, 2, SSRC, 0, 0, 0, 4), 0);
+	assert_int_equal(
+		CHECK(&ssrc, 0xa0, 201, 0, 2, SSRC, 0, 0, 0, 4, SDES_CNAME),
+		-EINVAL);
+}
+
+static void padding_that_makes_no_sense_is_refused(void **state)
+{
+	assert_int_equal(CHECK(&ssrc, 0xa0, 201, 0, 2, SSRC, 0, 0, 0, 0),
+			 -EINVAL);
+	assert_int_equal(CHECK(&ssrc, 0xa0, 201, 0, 2, SSRC, 0, 0, 0, 3),
+			 -EINVAL);
+	assert_int_equal(CHECK(&ssrc, 0xa0, 201, 0, 2, SSRC, 0, 0, 0, 12),
+			 -EINVAL);
+	/* It would eat the sender's SSRC. */
+	assert_int_equal(CHECK(&ssrc, 0xa0, 201, 0, 2, SSRC, 0, 0, 0, 8),
+			 -EINVAL);
+	assert_int_equal(CHECK(&ssrc, 0xa0, 201, 0, 0), -EINVAL);
+}
+
+static void refused_packet_leaves_the_result_alone(void **state)
+{
+	ssrc = 5;
+	assert_int_equal(CHECK(&ssrc, RR_EMPTY, 0), -EINVAL);
+	assert_int_equal(ssrc, 5);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(reports_are_good_with_and_without_blocks),
+		cmocka_unit_test(compound_of_report_sdes_and_bye_is_good),
+		cmocka_unit_test(profile_extension_after_the_blocks_is_good),
+		cmocka_unit_test(reduced_size_feedback_is_good),
+		cmocka_unit_test(feedback_without_media_source_is_refused),
+		cmocka_unit_test(first_packet_of_another_type_is_refused),
+		cmocka_unit_test(packet_cut_anywhere_is_refused),
+		cmocka_unit_test(bytes_after_the_last_packet_are_refused),
+		cmocka_unit_test(other_versions_are_refused),
+		cmocka_unit_test(more_blocks_than_bytes_are_refused),
+		cmocka_unit_test(goodbye_beyond_its_packet_is_refused),
+		cmocka_unit_test(padding_ends_the_last_packet_only),
+		cmocka_unit_test(padding_that_makes_no_sense_is_refused),
+		cmocka_unit_test(refused_packet_leaves_the_result_alone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
