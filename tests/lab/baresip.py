@@ -52,6 +52,7 @@ class Baresip:
     def __init__(self, context, name, netns, account, hz, listen="0.0.0.0",
                  rtp_low=10000):
         self.context, self.name, self.netns = context, name, netns
+        self.hz = hz
         self.dir = os.path.dirname(context.path(name, "x"))
         self.events = []
         self.buffer = b""
@@ -139,9 +140,6 @@ class Baresip:
         """Events after this moment are counted from what is returned."""
         self.read(0)
         return len(self.events)
-
-    def registered(self, seconds=10):
-        return self.await_event("REGISTER_OK", seconds)
 
     def dial(self, uri):
         return self.command("dial", uri)

@@ -6,10 +6,9 @@ import time
 
 import baresip
 import sbcproc
-import tone
 import topology
 from phone import Phone
-from runner import check
+from runner import check, until
 from topology import SBC4, SBC6
 
 TALK_S = 4.0
@@ -30,7 +29,7 @@ class Site(topology.Lab):
             **{"ring_timeout": "20", **options})
         self.box = sbcproc.Sbc(context, self.config, self.sbc.name)
 
-    def baresip(self, user, space, hz, host=SBC4, register=True, **how):
+    def baresip(self, user, space, hz, host=SBC4, **how):
         """A baresip in @space, registered."""
         listen = how.pop("listen", "[::]" if ":" in host else "0.0.0.0")
         phone = baresip.Baresip(
@@ -38,8 +37,9 @@ class Site(topology.Lab):
             baresip.account(user, sbcproc.password(user), host, **how), hz,
             listen=listen)
         phone.uri_host = f"[{host}]" if ":" in host else host
-        if register:
-            phone.registered()
+        # It may register before its control port is there to tell of it.
+        until(lambda: self.box.binding(user), 10, f"{user} is not bound",
+              step=0.2)
         return phone
 
     def scripted(self, user, space, host=SBC4, port=5060, **how):
@@ -76,6 +76,6 @@ def talk(caller, callee, callee_user, hang_up_by, seconds=TALK_S):
     length = time.monotonic() - began
     hang_up(hang_up_by, callee if hang_up_by is caller else caller)
     time.sleep(0.3)  # the recorder closes its file
-    for phone, hz in ((caller, tone.CALLEE_HZ), (callee, tone.CALLER_HZ)):
-        problem = phone.heard().problem(hz, length)
+    for phone, other in ((caller, callee), (callee, caller)):
+        problem = phone.heard().problem(other.hz, length)
         check(problem is None, f"{phone.name}: {problem}")

@@ -134,8 +134,8 @@ def reload_keeps_the_call(context):
     length = time.monotonic() - began
     hang_up(bob, alice)
     time.sleep(0.3)
-    for phone, hz in ((alice, tone.CALLEE_HZ), (bob, tone.CALLER_HZ)):
-        problem = phone.heard().problem(hz, length)
+    for phone, other in ((alice, bob), (bob, alice)):
+        problem = phone.heard().problem(other.hz, length)
         check(problem is None, f"{phone.name}: {problem}")
     dave = Phone("dave", "d4ve-secret", (SBC4, 5060), local="203.0.113.90",
                  netns=site.host("dave", "203.0.113.90").name,

@@ -50,8 +50,8 @@ class Message:
 
     @property
     def cseq(self):
-        number, _, method = self.get("cseq", "0 ").partition(" ")
-        return int(number), method.strip()
+        number, _, method = self.get("cseq").partition(" ")
+        return int(number) if number.isdigit() else 0, method.strip()
 
     @property
     def call_id(self):

@@ -14,8 +14,11 @@ from sipbox import SipBox
 def asked(box, method, **how):
     """The answer to one request of a stranger."""
     stranger = box.phone("stranger", 30, register=False)
-    return stranger.request(method, how.pop("uri", f"sip:{box.address}"),
-                            auth=False, **how)
+    try:
+        return stranger.request(method, f"sip:{box.address}", auth=False,
+                                **how)
+    finally:
+        stranger.close()
 
 
 def options_is_answered_200(context):

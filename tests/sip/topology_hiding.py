@@ -8,7 +8,7 @@
 import re
 
 from runner import check
-from sipbox import SipBox, Talk, meanwhile
+from sipbox import B_SPEECH, SipBox, Talk, meanwhile
 
 
 def chatty(side):
@@ -55,7 +55,7 @@ def nothing_of_one_side_shows_on_the_other(context):
     alice, bob = box.phone("alice"), box.phone("bob")
     talk = Talk.__new__(Talk)
     talk.box, talk.alice, talk.bob = box, alice, bob
-    talk.here, talk.there = box.media(alice), box.media(bob)
+    talk.here, talk.there = box.media(alice), box.media(bob, B_SPEECH)
     talk.out = alice.invite("bob", sdp=talk.here.sdp(session=918273645),
                             headers=chatty("alice")[0:3] + chatty("alice")[4:])
     talk.into = bob.incoming()
