@@ -7,7 +7,7 @@
  * pair of sockets (RTP even, RTCP odd) on a worker thread.  Two bridged
  * streams send what the one accepts out of the other.  All calls here on the
  * control thread; they post to the stream's worker and never wait for it,
- * except media_close_all().  On the packet path nothing locks or allocates.
+ * except media_destroy().  On the packet path nothing locks or allocates.
  */
 #ifndef SBC_MEDIA_MEDIA_H
 #define SBC_MEDIA_MEDIA_H
@@ -42,8 +42,10 @@ struct media_remote {
 	struct addr rtcp;
 	struct addr signalling;    /* source of the leg's SIP; host matters */
 	uint64_t payload_types[2]; /* negotiated, a set */
-	bool receive; /* peer may send: count and forward what comes */
+	bool receive; /* peer may send: forward what comes; else only count */
 	bool send;    /* peer wants to be sent to */
+	bool behind_nat; /* signalling showed a NAT: once heard, RTP goes where
+			    it comes from, even if SDP has the same host */
 };
 
 struct media_stats {
@@ -51,8 +53,8 @@ struct media_stats {
 	uint64_t out_packets, out_bytes;
 	uint64_t rtcp_in, rtcp_out;
 	uint64_t drop_stranger, drop_malformed, drop_payload_type;
-	uint64_t drop_unbridged; /* nobody to send to yet */
-	mono_ms last_in;         /* of the last valid packet; 0 = never */
+	uint64_t drop_unbridged; /* nobody to send to, or on hold */
+	mono_ms last_in;         /* of the last valid RTP or RTCP; 0 = never */
 	bool latched;
 	struct addr remote; /* where RTP is sent now; unset = nowhere */
 };
@@ -63,19 +65,24 @@ unsigned media_pick_worker(struct media *m);
 
 /*
  * Bind a random rested pair of @conf and start listening.  -EADDRNOTAVAIL:
- * no pair is free; -EMFILE, -ENOMEM.  Packets are dropped until
+ * no pair is free, or the machine has lost the address; -EINVAL: no pair fits
+ * into the range; -EMFILE, -ENOMEM.  Packets are dropped until
  * media_stream_remote() says who the peer is.
  */
 int media_stream_open(struct media_stream **out, struct media *m,
 		      const struct media_stream_conf *conf);
-/* Stop at once and free; its ports rest.  Unbridges.  Accepts NULL. */
+/*
+ * Stop and free, unbridge.  The worker stops within its present turn; the
+ * pair rests from then on.  Accepts NULL.
+ */
 void media_stream_close(struct media_stream *s);
 /* Our address with the RTP port / the RTCP port. */
 const struct addr *media_stream_rtp(const struct media_stream *s);
 const struct addr *media_stream_rtcp(const struct media_stream *s);
 /*
  * Tell or change the peer.  With the same rtp, rtcp and payload types as
- * before the latch stays (contract, Latching); otherwise it starts anew.
+ * before the latch stays (contract, Latching); otherwise it starts anew.  An
+ * address that a stream of our own has bound counts as unset: no loops.
  */
 void media_stream_remote(struct media_stream *s, const struct media_remote *r);
 /* What @a accepts goes out at @b and back; NULL unbridges @a.  A stream has
