@@ -265,7 +265,7 @@ def spawn(context, argv, log, netns=None, **popen):
     return process
 
 
-def stop(process, seconds=3):
+def stop(process, seconds=6):
     """SIGTERM, then SIGKILL; returns the exit code."""
     if process.poll() is None:
         process.terminate()

@@ -60,7 +60,9 @@ class Sbc:
         self.write_config(conf)
         self.process = None
         self.log_seen = 0
+        self.killed = False
         context.traces.append(self.trace)
+        context.push(self.verdict)
         if start:
             self.start()
 
@@ -84,6 +86,7 @@ class Sbc:
     def start(self, seconds=10):
         """Start and wait until it says that it is ready."""
         self.log_seen = len(self.log())
+        self.killed = False
         env = dict(os.environ, **self.env) if self.env else None
         self.process = runner.spawn(
             self.context, [*self.limits, self.binary, "run", "--config",
@@ -98,6 +101,20 @@ class Sbc:
                          + new.strip()[-300:])
         return re.search(r"\binfo sbc\.ready\b", new)
 
+    def verdict(self, kind, *_):
+        """When all else went well: it neither crashed nor leaked.
+
+        Runs after the process was told to stop.
+        """
+        if kind is not None or self.process is None:
+            return
+        report = re.search(r"^.*(?:ERROR: \w+Sanitizer|runtime error:|"
+                           r"WARNING: ThreadSanitizer).*$", self.log(), re.M)
+        check(report is None, "sanitizer: " + (report and report.group()
+                                               or ""))
+        code = self.process.returncode
+        check(code == 0 or self.killed, f"sbc ended with code {code}")
+
     @property
     def pid(self):
         return self.process.pid
@@ -106,6 +123,7 @@ class Sbc:
         return self.process.poll() is None
 
     def kill(self):
+        self.killed = True
         self.process.kill()
         self.process.wait()
 

@@ -184,6 +184,7 @@ class Storm:
                 phone = idle.pop()
                 self.start_one(phone, self.random_wish(phone))
             self.take_answers(max(0.0, min(0.01, end - time.monotonic())))
+            self.send_again(0.5)
             if not idle:
                 idle = [p for p in self.phones.values() if not p.wish]
 
