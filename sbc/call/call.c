@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * A call owns its legs.  Nothing is freed inside a leg's callback: dead legs,
- * and the call with its last leg, go when the loop's reaper comes by.
+ * and the call with its last leg, go at the loop's next turn.
  */
 #include "call/call.h"
 
@@ -13,7 +13,6 @@
 #include <string.h>
 
 #include "call/call_priv.h"
-#include "core/err.h"
 #include "core/log.h"
 #include "core/rand.h"
 
@@ -38,6 +37,7 @@ static void call_free(struct call *call)
 
 	timer_cancel(calls->conf.loop, &call->ring);
 	timer_cancel(calls->conf.loop, &call->watch);
+	timer_cancel(calls->conf.loop, &call->reap);
 	for (unsigned i = 0; i < CALL_LEGS; i++)
 		leg_destroy(call->legs[i]);
 	if (call->invite_key)
@@ -135,7 +135,6 @@ static void call_reap(void *arg)
 {
 	struct call *call = arg;
 
-	call->reaping = false;
 	for (unsigned i = 0; i < CALL_LEGS; i++) {
 		struct leg *leg = call->legs[i];
 
@@ -165,14 +164,7 @@ void call_leg_dead(void *arg, struct leg *leg)
 {
 	struct call *call = arg;
 
-	if (call->reaping)
-		return;
-	call->reaping = true;
-	if (loop_defer(call->owner->conf.loop, call_reap, call)) {
-		/* Out of memory: the next dead leg, or the watch, will do. */
-		call->reaping = false;
-		log_limited(LOG_ERROR, "call.leak", kv_s("call", call->id));
-	}
+	timer_set(call->owner->conf.loop, &call->reap, 0, call_reap, call);
 }
 
 void call_ending(struct call *call, const char *cause)

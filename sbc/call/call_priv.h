@@ -34,7 +34,6 @@ struct call {
 	char *display; /* From display name, or NULL */
 	char *invite_key;
 	enum call_state state;
-	bool reaping; /* call_reap() is due */
 	unsigned worker;
 	int max_forwards; /* of the INVITEs that we send */
 	wall_ms started_at, answered_at;
@@ -51,7 +50,7 @@ struct call {
 	unsigned ringing;  /* forks that have not ended */
 	int best;          /* best final answer so far, 0 = none */
 	bool target_stops; /* an answer that ends the search (6xx, 4xx) */
-	struct timer ring, watch;
+	struct timer ring, watch, reap;
 	unsigned media_timeout_ms, media_timeout_hold_ms; /* 0 = off */
 	const char *cause; /* why it ended, once it is ending */
 	int status;        /* the refusal that the caller got; 0 = none */

@@ -354,6 +354,7 @@ void leg_destroy(struct leg *leg)
 	sip_txn_release(leg->invite);
 	sip_txn_release(leg->bye);
 	sip_dialog_destroy(leg->dialog);
+	sdp_free(leg->peer_sdp);
 	free(leg);
 }
 

@@ -144,7 +144,7 @@ void leg_change_answer(struct leg *leg, int status, const struct sdp *sdp)
 		return; /* cancelled meanwhile */
 	if (status < 300 && sdp) {
 		m.content_type = "application/sdp";
-		if (leg->pending && offer_open_lines(leg, leg->pending))
+		if (offer_open_lines(leg, leg->pending ? leg->pending : sdp))
 			m.status = 503;
 		else if (offer_write(leg, sdp, mem, &m.body))
 			m.status = 488;

@@ -82,7 +82,9 @@ int in_send_answer(struct leg *leg, const struct leg_input *in)
 	bool late_offer = !leg->peer_sdp && !leg->pending;
 	int err;
 
-	err = put_sdp(leg, &m, in->sdp, mem);
+	err = late_offer && in->sdp ? offer_open_lines(leg, in->sdp) : 0;
+	if (!err)
+		err = put_sdp(leg, &m, in->sdp, mem);
 	if (err)
 		return err;
 	leg->offer_sent = late_offer;

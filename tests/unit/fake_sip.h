@@ -1,0 +1,409 @@
+/*
+ * fake_sip.h - a SIP stack that only writes down what it is told to send
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Included by the one file of a test program that drives leg/, call/ or
+ * registrar/: it defines every function of sip/sip.h that they call, so that
+ * the real room is not linked.  What was sent stands in fake.sent, in order.
+ */
+#ifndef SBC_TESTS_FAKE_SIP_H
+#define SBC_TESTS_FAKE_SIP_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sip/sip.h"
+
+struct sip_txn {
+	bool is_server, cancelled, released;
+	int final;
+	struct sip_view view;
+	char body[2048];
+	struct sip_dialog *dialog;
+	sip_txn_fn on_event;
+	sip_response_fn on_response;
+	void *arg;
+};
+
+struct sip_dialog {
+	bool is_caller, destroyed, established;
+	struct sip_dialog_conf conf;
+	char target[256], call_id[32], local_user[128];
+};
+
+struct sip_request {
+	struct sip_view view;
+	char body[2048];
+};
+
+struct fake_message {
+	int status;		/* answers */
+	enum sip_method method; /* requests; SIP_UNKNOWN for answers */
+	struct sip_txn *txn;
+	struct sip_dialog *dialog;
+	struct sip_request *request;
+	char body[2048];
+	char headers[2048];
+	int max_forwards;
+};
+
+static struct {
+	struct fake_message sent[256];
+	unsigned n;
+	struct sip_txn *txns[128];
+	unsigned n_txns;
+	struct sip_dialog *dialogs[64];
+	unsigned n_dialogs;
+	int request_error; /* what sip_dialog_request() answers */
+	enum sip_auth_verdict verdict;
+	const char *auth_user;
+	struct sip_flow dead_flow; /* a flow that is not alive */
+} fake;
+
+static inline void fake_reset(void)
+{
+	for (unsigned i = 0; i < fake.n_txns; i++)
+		free(fake.txns[i]);
+	for (unsigned i = 0; i < fake.n_dialogs; i++)
+		free(fake.dialogs[i]);
+	memset(&fake, 0, sizeof(fake));
+	fake.verdict = SIP_AUTH_OK;
+}
+
+static struct fake_message *fake_note(const struct sip_message *m)
+{
+	struct fake_message *f = &fake.sent[fake.n++];
+
+	f->status = m->status;
+	f->method = m->status ? SIP_UNKNOWN : m->method;
+	f->max_forwards = m->max_forwards;
+	snprintf(f->body, sizeof(f->body), STR_FMT, STR_ARG(m->body));
+	for (unsigned i = 0; i < m->n_headers; i++) {
+		size_t at = strlen(f->headers);
+
+		snprintf(f->headers + at, sizeof(f->headers) - at, "%s: %s\n",
+			 m->headers[i].name, m->headers[i].value);
+	}
+	return f;
+}
+
+static inline struct fake_message *fake_last(void)
+{
+	static struct fake_message none;
+
+	return fake.n ? &fake.sent[fake.n - 1] : &none;
+}
+
+/* The newest request with @method, NULL when none was sent. */
+static inline struct fake_message *fake_request(enum sip_method method)
+{
+	for (unsigned i = fake.n; i > 0; i--) {
+		if (!fake.sent[i - 1].status &&
+		    fake.sent[i - 1].method == method)
+			return &fake.sent[i - 1];
+	}
+	return NULL;
+}
+
+static inline unsigned fake_count(enum sip_method method)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < fake.n; i++)
+		n += !fake.sent[i].status && fake.sent[i].method == method;
+	return n;
+}
+
+/* The newest answer on @txn. */
+static inline struct fake_message *fake_answer(const struct sip_txn *txn)
+{
+	for (unsigned i = fake.n; i > 0; i--) {
+		if (fake.sent[i - 1].status && fake.sent[i - 1].txn == txn)
+			return &fake.sent[i - 1];
+	}
+	return NULL;
+}
+
+static struct sip_txn *fake_txn(bool is_server)
+{
+	struct sip_txn *txn = calloc(1, sizeof(*txn));
+
+	txn->is_server = is_server;
+	fake.txns[fake.n_txns++] = txn;
+	return txn;
+}
+
+static void fake_body(struct sip_view *view, char *mem, const char *body)
+{
+	if (!body)
+		return;
+	strcpy(mem, body);
+	view->body = str_of(mem);
+	view->content_type = "application/sdp";
+}
+
+/* A response to client transaction @txn comes in. */
+static inline void fake_response(struct sip_txn *txn, int status,
+				 const char *body)
+{
+	struct sip_view view = {.status = status, .to_tag = "peer"};
+	char mem[2048];
+
+	fake_body(&view, mem, body);
+	if (!txn->released)
+		txn->on_response(txn->arg, txn, &view);
+}
+
+/* ACK, CANCEL or their absence on server transaction @txn. */
+static inline void fake_event(struct sip_txn *txn, enum sip_txn_event event,
+			      const char *body)
+{
+	struct sip_view view = {.method = SIP_ACK};
+	char mem[2048];
+
+	fake_body(&view, mem, body);
+	if (!txn->released && txn->on_event)
+		txn->on_event(txn->arg, txn, event,
+			      event == SIP_TXN_ACK ? &view : NULL);
+}
+
+/* A request in @dialog comes in along @flow; returns its transaction. */
+static inline struct sip_txn *fake_in_dialog(struct sip_dialog *dialog,
+					     enum sip_method method,
+					     const struct sip_flow *flow,
+					     const char *body)
+{
+	struct sip_txn *txn = fake_txn(true);
+
+	txn->view.method = method;
+	txn->view.flow = *flow;
+	txn->view.realm = "lan";
+	txn->view.call_id = dialog->call_id;
+	txn->dialog = dialog;
+	fake_body(&txn->view, txn->body, body);
+	dialog->conf.request(dialog->conf.arg, txn, &txn->view);
+	return txn;
+}
+
+/* ---- sip/sip.h ------------------------------------------------------------ */
+
+bool sip_flow_equal(const struct sip_flow *a, const struct sip_flow *b)
+{
+	return a->transport == b->transport && a->conn == b->conn &&
+	       addr_equal(&a->local, &b->local) &&
+	       addr_equal(&a->remote, &b->remote);
+}
+
+const char *sip_transport_name(enum sip_transport t)
+{
+	return t == SIP_TCP ? "tcp" : "udp";
+}
+
+const struct sip_view *sip_request_view(const struct sip_request *req)
+{
+	return &req->view;
+}
+
+int sip_request_answer(struct sip_request *req, const struct sip_message *m)
+{
+	fake_note(m)->request = req;
+	return 0;
+}
+
+void sip_request_drop(struct sip_request *req)
+{
+}
+
+int sip_request_accept(struct sip_request *req, struct sip_txn **out,
+		       sip_txn_fn fn, void *arg)
+{
+	struct sip_txn *txn = fake_txn(true);
+
+	txn->view = req->view;
+	memcpy(txn->body, req->body, sizeof(txn->body));
+	if (req->view.body.n)
+		txn->view.body = str_of(txn->body);
+	txn->on_event = fn;
+	txn->arg = arg;
+	*out = txn;
+	return 0;
+}
+
+const struct sip_view *sip_txn_view(const struct sip_txn *txn)
+{
+	return &txn->view;
+}
+
+void sip_txn_listen(struct sip_txn *txn, sip_txn_fn fn, void *arg)
+{
+	txn->on_event = fn;
+	txn->arg = arg;
+}
+
+int sip_txn_answer(struct sip_txn *txn, const struct sip_message *m)
+{
+	fake_note(m)->txn = txn;
+	if (m->status >= 200)
+		txn->final = m->status;
+	return 0;
+}
+
+void sip_txn_cancel(struct sip_txn *txn)
+{
+	txn->cancelled = true;
+}
+
+void sip_txn_release(struct sip_txn *txn)
+{
+	if (txn)
+		txn->released = true;
+}
+
+static struct sip_dialog *fake_dialog(const struct sip_dialog_conf *conf)
+{
+	struct sip_dialog *d = calloc(1, sizeof(*d));
+
+	d->conf = *conf;
+	snprintf(d->call_id, sizeof(d->call_id), "dialog-%u", fake.n_dialogs);
+	fake.dialogs[fake.n_dialogs++] = d;
+	return d;
+}
+
+int sip_dialog_call(struct sip_dialog **out, struct sip_stack *sip,
+		    const struct sip_dialog_conf *conf)
+{
+	*out = fake_dialog(conf);
+	(*out)->is_caller = true;
+	snprintf((*out)->target, sizeof((*out)->target), "%s", conf->target);
+	snprintf((*out)->local_user, sizeof((*out)->local_user), "%s",
+		 conf->local_user ? conf->local_user : "");
+	return 0;
+}
+
+int sip_dialog_answer(struct sip_dialog **out, struct sip_txn *txn,
+		      const struct sip_dialog_conf *conf)
+{
+	*out = fake_dialog(conf);
+	txn->dialog = *out;
+	return 0;
+}
+
+void sip_dialog_destroy(struct sip_dialog *d)
+{
+	if (d)
+		d->destroyed = true;
+}
+
+int sip_dialog_request(struct sip_dialog *d, struct sip_txn **out,
+		       const struct sip_message *m, sip_response_fn fn,
+		       void *arg)
+{
+	struct fake_message *f;
+	struct sip_txn *txn;
+
+	if (fake.request_error)
+		return fake.request_error;
+	txn = fake_txn(false);
+	txn->dialog = d;
+	txn->on_response = fn;
+	txn->arg = arg;
+	f = fake_note(m);
+	f->txn = txn;
+	f->dialog = d;
+	if (out)
+		*out = txn;
+	return 0;
+}
+
+void sip_dialog_establish(struct sip_dialog *d, const struct sip_view *answer)
+{
+	d->established = true;
+}
+
+int sip_dialog_ack(struct sip_dialog *d, struct sip_txn *txn,
+		   const struct sip_message *m)
+{
+	struct sip_message ack = *m;
+	struct fake_message *f;
+
+	ack.method = SIP_ACK;
+	f = fake_note(&ack);
+	f->dialog = d;
+	f->txn = txn;
+	return 0;
+}
+
+void sip_dialog_retarget(struct sip_dialog *d, const struct sip_view *view)
+{
+}
+
+void sip_dialog_move(struct sip_dialog *d, const struct sip_flow *flow)
+{
+	d->conf.flow = *flow;
+}
+
+const struct sip_flow *sip_dialog_flow(const struct sip_dialog *d)
+{
+	return &d->conf.flow;
+}
+
+const char *sip_dialog_call_id(const struct sip_dialog *d)
+{
+	return d->call_id;
+}
+
+int sip_flow_to(const struct sip_stack *sip, const char *realm,
+		enum sip_transport transport, const struct addr *remote,
+		struct sip_flow *out)
+{
+	*out = (struct sip_flow){.transport = transport, .remote = *remote};
+	return addr_parse_port(&out->local, "203.0.113.10:5060");
+}
+
+bool sip_flow_alive(const struct sip_stack *sip, const struct sip_flow *flow)
+{
+	return !addr_is_set(&fake.dead_flow.remote) ||
+	       !sip_flow_equal(flow, &fake.dead_flow);
+}
+
+bool sip_is_local(const struct sip_stack *sip, const char *host)
+{
+	return !strcmp(host, "203.0.113.10");
+}
+
+bool sip_is_own(const struct sip_stack *sip, const struct addr *a)
+{
+	char text[ADDR_TEXT_MAX];
+
+	return !strcmp(addr_fmt(a, text), "203.0.113.10:5060");
+}
+
+enum sip_auth_verdict sip_auth_check(struct sip_auth *auth,
+				     const struct sip_view *view,
+				     const struct config *cfg,
+				     const struct conf_realm *realm,
+				     const struct conf_phone **who)
+{
+	if (fake.verdict == SIP_AUTH_OK)
+		*who = config_phone_by_auth(
+			cfg, NULL,
+			str_of(fake.auth_user ? fake.auth_user
+					      : view->from.user));
+	return fake.verdict;
+}
+
+void sip_auth_challenge(struct sip_auth *auth, const struct sip_view *view,
+			const struct conf_realm *realm, bool stale,
+			struct sip_challenge *out)
+{
+	snprintf(out->text[0], sizeof(out->text[0]),
+		 "Digest realm=\"%s\"%s", realm->digest_realm,
+		 stale ? ", stale=true" : "");
+	out->headers[0] =
+		(struct sip_header){"WWW-Authenticate", out->text[0]};
+	out->n = 1;
+}
+
+#endif
