@@ -6,10 +6,17 @@ SAN       ?=
 BUILD     := build$(if $(SAN),/$(SAN))
 PKGS      := sofia-sip-ua jansson sqlite3 libcrypto
 ROOMS     := $(shell sed -n 's/^\([a-z]*\):.*/\1/p' tools/layers.conf)
+JOBS      ?= $(shell nproc)
+PREFIX    ?= /usr/local
+FUZZ_SECONDS ?= 60
+SIP_SBC   ?= build/sbc
 COMMIT    := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 
 SAN_FLAGS_asan := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 SAN_FLAGS_tsan := -fsanitize=thread
+SAN_FLAGS_fuzz := -fsanitize=fuzzer-no-link,address,undefined \
+	-fno-sanitize-recover=undefined
+SAN_FLAGS_cover := --coverage -O0
 SAN_FLAGS := $(SAN_FLAGS_$(SAN))
 HARDEN    := -fstack-protector-strong -fPIE \
 	$(if $(SAN),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
@@ -41,9 +48,12 @@ all: $(BUILD)/sbc
 help:
 	@echo "run       install what is missing, build, start with example phones"
 	@echo "test      everything that CI runs (<= 15 min)"
-	@echo "check     unit tests, layers, headers, format (< 2 min)"
-	@echo "check-san check-tsan check-valgrind   the same under sanitizers"
-	@echo "sip lab fuzz soak bench               long proofs, by hand"
+	@echo "check     unit tests, layers, headers, format, logs (< 2 min)"
+	@echo "unit      unit tests, of some rooms with R='sdp route'"
+	@echo "check-san check-tsan check-valgrind   unit tests under sanitizers"
+	@echo "sip lab kills fuzz soak bench         long proofs, by hand"
+	@echo "cover     which lines the unit tests reach"
+	@echo "install   to DESTDIR and PREFIX"
 	@echo "menuconfig x86_64_defconfig           build options"
 
 # ---- a fresh machine ----------------------------------------------------
@@ -52,7 +62,7 @@ deps:
 deps-test:
 	@tools/deps build test
 run: deps
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@tools/run-example $(BUILD)/sbc build/run
 
 # ---- configuration (Kconfig) --------------------------------------------
@@ -92,7 +102,16 @@ $(OBJ)/db/%.o: db/%.sql
 $(BUILD)/sbc: $(FRONT) $(ROOM_OBJS) $(DATA_OBJS)
 	@echo "  LD      $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
-lib: $(call room_objs,$(R))
+lib: $(foreach r,$(R),$(call room_objs,$(r)))
+install: all
+	install -D -m 0755 $(BUILD)/sbc $(DESTDIR)$(PREFIX)/sbin/sbc
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man8 man/sbc.8
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man5 man/sbc.conf.5
+	install -D -m 0644 dist/sbc.sysusers \
+		$(DESTDIR)$(PREFIX)/lib/sysusers.d/sbc.conf
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's,@PREFIX@,$(PREFIX),' dist/sbc.service \
+		> $(DESTDIR)$(PREFIX)/lib/systemd/system/sbc.service
 
 # ---- tests --------------------------------------------------------------
 define unit_rule
@@ -107,11 +126,71 @@ $(call room_tests,$(1)): $(BUILD)/tests/unit/$(1)/%: $(OBJ)/tests/unit/$(1)/%.o 
 		-Wl,--end-group -lcmocka $$(LDLIBS)
 endef
 $(foreach r,$(ROOMS),$(eval $(call unit_rule,$(r))))
-UNIT := $(foreach r,$(ROOMS),$(call room_tests,$(r)))
-unit: $(if $(R),$(call room_tests,$(R)),$(UNIT))
-	@tools/run-units $^
+units = $(foreach r,$(or $(R),$(ROOMS)),$(call room_tests,$(r)))
+unit: $(units)
+	@tools/run-units $(units)
 
-.PHONY: all help deps deps-test run lib unit FORCE
+layers:
+	@tools/check-layers --self-test
+	@tools/check-layers
+headers: $(GENERATED)
+	@tools/check-headers $(CC) $(ALL_CFLAGS)
+format:
+	@tools/check-format
+logs:
+	@tools/check-logs
+check: layers headers format logs unit
+check-san:
+	@$(MAKE) --no-print-directory SAN=asan unit
+check-tsan: # the rooms that have threads
+	@$(MAKE) --no-print-directory SAN=tsan R='core store media' unit
+check-valgrind: $(units)
+	@command -v valgrind >/dev/null || \
+		{ echo "valgrind is missing: make deps-test"; exit 1; }
+	@UNIT_SECONDS=600 UNIT_UNDER="valgrind -q --error-exitcode=99 \
+		--leak-check=full --errors-for-leak-kinds=definite" \
+		tools/run-units $(units)
+
+# A fuzz target links with the rooms that it includes and those above them.
+fuzz_rooms = $(sort $(foreach r,$(shell sed -n \
+	's,^\#include "\([a-z]*\)/.*,\1,p' $(1)),$(call above,$(r))))
+define fuzz_rule
+$(BUILD)/$(1): $(OBJ)/tests/fuzz/$(1).o \
+		$(foreach r,$(call fuzz_rooms,tests/fuzz/$(1).c),$(BUILD)/lib/$(r).a)
+	@echo "  LD      $$@"
+	@$$(CC) $$(LDFLAGS) -fsanitize=fuzzer -o $$@ $$< -Wl,--start-group \
+		$$(filter %.a,$$^) -Wl,--end-group $$(LDLIBS)
+endef
+FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+$(foreach f,$(FUZZERS),$(eval $(call fuzz_rule,$(f))))
+fuzz-targets: $(FUZZERS:%=$(BUILD)/%)
+fuzz:
+	@command -v clang >/dev/null || \
+		{ echo "clang is missing: make deps-test"; exit 1; }
+	@$(MAKE) --no-print-directory SAN=fuzz CC=clang fuzz-targets
+	@tools/run-fuzz build/fuzz $(FUZZ_SECONDS)
+
+# What is proved on a running binary; each says itself what it lacks.
+sip:
+	@tests/sip/run --binary $(SIP_SBC) $(SIP)
+lab:
+	@tests/lab/run $(LAB)
+kills:
+	@tests/lab/kills $(KILLS)
+soak:
+	@tests/soak/run $(SOAK)
+bench:
+	@tools/deps bench
+	@tests/perf/run $(BENCH)
+test: deps-test
+	@MAKE="$(MAKE)" JOBS=$(JOBS) tools/run-tests
+cover:
+	@$(MAKE) --no-print-directory SAN=cover unit
+	@tools/cover build/cover
+
+.PHONY: all help deps deps-test run lib install unit layers headers format \
+	logs check check-san check-tsan check-valgrind fuzz fuzz-targets sip lab \
+	kills soak bench test cover FORCE
 FORCE:
 .SECONDARY:
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
