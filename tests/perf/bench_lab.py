@@ -291,9 +291,8 @@ def need_tools(names):
                                    ':/usr/sbin:/sbin')]
     if missing:
         raise BenchError(
-            'missing: %s\ninstall: apt-get install kamailio '
-            'kamailio-sqlite-modules kamailio-extra-modules rtpengine-daemon '
-            'sip-tester gcc libssl-dev' % ', '.join(missing))
+            'missing: %s; tools/deps build bench installs them' %
+            ', '.join(missing))
 
 
 def build_generators():
