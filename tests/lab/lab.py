@@ -51,11 +51,17 @@ class Site(topology.Lab):
         return phone
 
 
-def call(caller, callee, callee_user):
-    """Set up a call between two baresips; both say it is up."""
+def call(caller, callee, callee_user, accept=False):
+    """Set up a call between two baresips; both say it is up.
+
+    accept: the callee does not answer by itself.
+    """
     marks = caller.mark(), callee.mark()
     answer = caller.dial(f"sip:{callee_user}@{caller.uri_host}")
     check(answer.get("ok"), f"dial refused: {answer}")
+    if accept:
+        callee.await_event("CALL_INCOMING", 10, marks[1])
+        callee.accept()
     caller.await_event("CALL_ESTABLISHED", 10, marks[0])
     callee.await_event("CALL_ESTABLISHED", 10, marks[1])
 

@@ -2,12 +2,21 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
+import json
+import os
+import re
+import subprocess
 import time
 
+import baresip
+import rtp
+import runner
+import sbcproc
 import tone
+import topology
 from lab import TALK_S, Site, call, hang_up, talk
 from phone import Phone
-from runner import check, until
+from runner import Failed, check, until
 from sbcproc import password
 from topology import SBC4
 
@@ -159,7 +168,6 @@ def stopping_says_goodbye_to_every_call(context):
 
 def audio_moves_when_a_phone_changes_its_address(context):
     """A phone gets a new address in a call, authenticates and re-INVITEs."""
-    import rtp
     site = Site(context)
     space = site.host("roam", "203.0.113.70", "203.0.113.71")
     space.address = "203.0.113.70"
@@ -202,11 +210,86 @@ def audio_moves_when_a_phone_changes_its_address(context):
     into.expect_bye()
 
 
+def what_make_run_prints_is_enough_for_two_phones(context):
+    """tools/run-example prints baresip accounts; they call each other."""
+    lab = topology.Lab(context)
+    out = context.path("example")
+    script = os.path.join(runner.root_dir(), "tools", "run-example")
+    process = runner.spawn(
+        context, [script, context.options.binary, context.path("run", "")],
+        "example", netns=lab.sbc.name)
+
+    def printed():
+        check(process.poll() is None, "run-example ended")
+        with open(out) as text:
+            text = text.read()
+        lines = re.findall(r"^\s+baresip\s+(<sip:(\S+?)@.*)$", text, re.M)
+        return lines if "sbc.ready" in text else None
+    lines = until(printed, 10, "it does not become ready")
+    check(len(lines) == 2, f"{len(lines)} accounts are printed")
+    phones = []
+    for (account, user), hz in zip(lines, (440, 880)):
+        phone = baresip.Baresip(context, user, lab.behind_nat(
+            "port_restricted").name, account, hz)
+        phone.uri_host = SBC4
+        phones.append(phone)
+    until(lambda: len(ask_example(context)) == 2, 10, "not registered",
+          step=0.2)
+    one, two = phones
+    call(one, two, lines[1][1], accept=True)
+    began = time.monotonic()
+    time.sleep(TALK_S)
+    length = time.monotonic() - began
+    hang_up(two, one)
+    time.sleep(0.3)
+    for phone, other in ((one, two), (two, one)):
+        problem = phone.heard().problem(other.hz, length)
+        check(problem is None, f"{phone.name}: {problem}")
+
+
+def ask_example(context):
+    done = subprocess.run(
+        [context.options.binary, "phones", "--json", "--data",
+         context.path("run", "data")], capture_output=True, text=True)
+    return json.loads(done.stdout)["phones"] if done.returncode == 0 else []
+
+
+def address_that_comes_later_is_served(context):
+    """A realm on all addresses follows the interfaces (netlink)."""
+    lab = topology.Lab(context)
+    conf = sbcproc.config({"all": {"media_ports": "20000-20099"}},
+                          ("alice", "bob"))
+    box = sbcproc.Sbc(context, conf, lab.sbc.name)
+    space = lab.host("guest", "203.0.113.90")
+    later = "203.0.113.12"
+
+    def listed():
+        return [entry["up"] for entry in box.status()["listeners"]
+                if entry["address"] == later]
+    check(not listed(), "listens where there is no address yet")
+
+    def bind(user, port):
+        phone = Phone(user, password(user), (later, 5060),
+                      local="203.0.113.90", port=port, netns=space.name,
+                      context=context)
+        phone.register()
+        return phone
+    topology.add_address(lab.sbc, "eth0", later)
+    until(lambda: any(listed()), 5, "no listener on the new address")
+    alice = bind("alice", 5060)
+    lab.sbc.ip("addr", "del", later + "/24", "dev", "eth0")
+    until(lambda: not any(listed()), 5, "still up without its address")
+    topology.add_address(lab.sbc, "eth0", later)
+    until(lambda: any(listed()), 5, "not up again")
+    bind("bob", 5062)
+    alice.register()
+
+
 def with_answer(into, media):
     """Answer a re-INVITE if the box passes it on; it may answer itself."""
     try:
         into.expect_request("INVITE", 2)
-    except Exception:
+    except Failed:
         return
     into.reply(200, "OK", rtp=media)
     into.expect_ack()
@@ -222,5 +305,7 @@ def add_to(suite):
                      callee_rejects_and_caller_gives_up,
                      reload_keeps_the_call,
                      stopping_says_goodbye_to_every_call,
-                     audio_moves_when_a_phone_changes_its_address):
+                     audio_moves_when_a_phone_changes_its_address,
+                     address_that_comes_later_is_served,
+                     what_make_run_prints_is_enough_for_two_phones):
         suite.add(function, fast=False, limit=120)

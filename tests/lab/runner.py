@@ -102,6 +102,7 @@ class Suite:
         parser.add_argument("--keep", metavar="DIR",
                             help="keep logs and recordings of all in DIR")
         options = parser.parse_args()
+        options.binary = os.path.abspath(options.binary)
         chosen = [s for s in self.scenarios if wanted(s, options)]
         if options.l:
             print("\n".join(s.name for s in chosen))

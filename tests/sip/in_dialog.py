@@ -273,6 +273,21 @@ def phone_that_moved_proves_itself_and_goes_on(context):
           "BYE did not follow the phone")
 
 
+def dialog_follows_the_phone_that_registers_anew(context):
+    """A NAT gave the phone another port; its registration tells us."""
+    box = SipBox(context)
+    ident = "f81d4fae-7dec-11d0-a765-00a0c91e6bf6"
+    alice = box.phone("alice", register=False)
+    alice.register(instance=ident)
+    talk = Talk(box, alice=alice)
+    again = box.phone("alice", 1, register=False, port=5070)
+    again.register(instance=ident)
+    done = meanwhile(talk.into.bye)
+    again.reply(again.expect("BYE"), 200, "OK")
+    done()
+    box.no_calls_left()
+
+
 def rfc2833_digits_pass(context):
     box = SipBox(context)
     alice, bob = box.phone("alice"), box.phone("bob")
@@ -328,7 +343,8 @@ def add_to(suite):
             method_not_allowed_in_the_dialog_gets_405,
             unknown_dialog_gets_481, old_cseq_in_the_dialog_gets_500,
             stranger_with_the_dialogs_tags_cannot_end_the_call,
-            phone_that_moved_proves_itself_and_goes_on, rfc2833_digits_pass,
+            phone_that_moved_proves_itself_and_goes_on,
+            dialog_follows_the_phone_that_registers_anew, rfc2833_digits_pass,
             payload_type_that_was_not_negotiated_is_dropped,
             rtcp_passes_both_ways):
         suite.add(function)

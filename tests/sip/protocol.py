@@ -2,7 +2,9 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
+import os
 import subprocess
+import sys
 import time
 
 import netns
@@ -181,6 +183,20 @@ def foreign_body_in_invite_is_refused(context):
     check(answer.status in (415, 488, 480), f"answered {answer}")
 
 
+def rfc4475_messages_get_their_answers(context):
+    here = os.path.dirname(os.path.abspath(__file__))
+    done = subprocess.run(
+        [sys.executable, os.path.join(here, "torture.py")],
+        env=dict(os.environ, SBC=context.options.binary),
+        capture_output=True, text=True)
+    words = done.stdout + done.stderr
+    with open(context.path("torture"), "w") as out:
+        out.write(words)
+    context.traces.append(lambda: words)
+    bad = [line for line in words.splitlines() if "FAIL" in line.upper()]
+    check(done.returncode == 0, "; ".join(bad[:3]) or words[-300:])
+
+
 def second_instance_on_the_same_data_exits_6(context):
     box = SipBox(context)
     done = subprocess.run([box.binary, "run", "--config", box.conf, "--data",
@@ -218,5 +234,6 @@ def add_to(suite):
             same_request_by_two_ways_rings_once,
             foreign_body_in_invite_is_refused,
             second_instance_on_the_same_data_exits_6,
-            port_in_use_exits_69_and_bad_config_78):
-        suite.add(function)
+            port_in_use_exits_69_and_bad_config_78,
+            rfc4475_messages_get_their_answers):
+        suite.add(function, limit=150)
