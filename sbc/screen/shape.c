@@ -116,6 +116,14 @@ static void look_controls(struct shape_header *h, struct str line)
 	}
 }
 
+static bool has_control(struct str s)
+{
+	struct shape_header h = {0};
+
+	look_controls(&h, s);
+	return h.control || h.nul;
+}
+
 static void trim_lws(struct str *s)
 {
 	while (s->n && shape_is_lws((unsigned char)*s->p)) {
@@ -208,7 +216,7 @@ static enum screen_verdict look_status_line(struct str line)
 	struct str code = str_cut(&line, ' ');
 	uint64_t status;
 
-	if (check_version(version) || code.n != 3 ||
+	if (has_control(line) || check_version(version) || code.n != 3 ||
 	    str_u64(code, 699, &status) || status < 100)
 		return SCREEN_SHAPE;
 	return SCREEN_PASS;

@@ -182,8 +182,9 @@ static void other_protocols_are_dropped(void **state)
 	expect("OPTIONS SIP/2.0\r\n" VIA REST, SCREEN_SHAPE);
 	expect("OPTIONS\r\n" VIA REST, SCREEN_SHAPE);
 	expect("OPT@ONS sip:b@h SIP/2.0\r\n" VIA REST, SCREEN_SHAPE);
-	expect("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 hello hello",
-	       SCREEN_SHAPE);
+	expect_bytes("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
+		     "a TLS hello",
+		     22, SCREEN_SHAPE);
 }
 
 static void control_byte_in_the_request_uri_is_malformed(void **state)
@@ -209,6 +210,17 @@ static void response_out_of_form_is_dropped(void **state)
 	expect("SIP/2.0 4294967301 better not break the receiver\r\n" VIA REST,
 	       SCREEN_SHAPE);
 	expect("SIP/2.0 200 OK\r\n" REST, SCREEN_SHAPE); /* no Via */
+}
+
+static void control_byte_in_a_reason_is_dropped(void **state)
+{
+	static const char nul[] = "SIP/2.0 503 Serv\0ice\r\n" VIA REST;
+
+	expect_bytes(nul, sizeof(nul) - 1, SCREEN_SHAPE);
+	expect("SIP/2.0 503 Serv\rVia: x\r\n" VIA REST, SCREEN_SHAPE);
+	expect("SIP/2.0 503 Serv\x1b[2J\r\n" VIA REST, SCREEN_SHAPE);
+	expect("SIP/2.0 200 = 2**3 * 5**2 \xd0\xbd\xd0\xbe\r\n" VIA REST,
+	       SCREEN_PASS);
 }
 
 static void nobody_answers_an_answer_or_an_ack(void **state)
@@ -436,6 +448,7 @@ int main(void)
 		cmocka_unit_test(control_byte_in_the_request_uri_is_malformed),
 		cmocka_unit_test(response_passes_with_a_via),
 		cmocka_unit_test(response_out_of_form_is_dropped),
+		cmocka_unit_test(control_byte_in_a_reason_is_dropped),
 		cmocka_unit_test(nobody_answers_an_answer_or_an_ack),
 		cmocka_unit_test(message_without_end_of_headers_is_dropped),
 		cmocka_unit_test(message_without_via_is_dropped),
