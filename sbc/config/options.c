@@ -124,15 +124,6 @@ static void set_user(const struct setting *s)
 		bad(s, "may hold A-Z a-z 0-9 and -_.!~*'()&=+$,;?/ only");
 }
 
-/* What may stand in a header without escapes. */
-static void set_caller_id(const struct setting *s)
-{
-	if (!s->value[0] || strpbrk(s->value, "\"\\<>"))
-		bad(s, "may not be empty nor hold \" \\ < >");
-	else
-		put_text(s);
-}
-
 /* False after telling that the value cannot be a section's name. */
 static bool is_section_name(const struct setting *s)
 {
@@ -428,7 +419,7 @@ static const struct option phone_options[] = {
 	{"realm", .set = set_realm_name, TEXT(phone, realm)},
 	{"auth_user", .set = set_user, TEXT(phone, auth_user)},
 	{"password", .set = set_password, .need = true},
-	{"caller_id", .set = set_caller_id, TEXT(phone, caller_id)},
+	{"caller_id", .set = set_user, TEXT(phone, caller_id)},
 	{"max_contacts", NUMBER(phone, max_contacts, 1, LIMIT_CONTACTS, "10")},
 	{"digest", WORD(phone, digest, digests, NULL)},
 };

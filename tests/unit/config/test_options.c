@@ -160,7 +160,7 @@ static void phone_options_are_read(void **state)
 				       "option realm 'lan'\n"
 				       "option auth_user 'desk-17'\n"
 				       "option password 'p'\n"
-				       "option caller_id 'Front Desk'\n"
+				       "option caller_id '+4930100'\n"
 				       "option max_contacts '1'\n"
 				       "option digest 'sha256'\n");
 	const struct conf_phone *p = config_phone(c, "desk");
@@ -168,7 +168,7 @@ static void phone_options_are_read(void **state)
 	assert_string_equal(p->user, "+4930123");
 	assert_string_equal(p->auth_user, "desk-17");
 	assert_string_equal(p->realm, "lan");
-	assert_string_equal(p->caller_id, "Front Desk");
+	assert_string_equal(p->caller_id, "+4930100");
 	assert_int_equal(p->max_contacts, 1);
 	assert_int_equal(p->digest, CONF_SHA256);
 	config_unref(c);
@@ -324,7 +324,7 @@ static void phone_and_trunk_values_are_checked(void **state)
 			{"option user 'a@b'", "user"},
 			{"option user ''", "user"},
 			{"option auth_user 'a\"b'", "auth_user"},
-			{"option caller_id '<x>'", "caller_id"},
+			{"option caller_id 'Front Desk'", "caller_id"},
 			{"option max_contacts '33'", "32"},
 			{"option realm 'no such'", "section's name"},
 		},
