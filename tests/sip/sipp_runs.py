@@ -15,7 +15,7 @@ HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "sipp")
 
 
 def sipp(context, box, scenario, number, count, rate=20, user=None,
-         service="bob"):
+         service="bob", seconds=40):
     """Start sipp at 127.N.@number.1; await_sipp() tells how it went."""
     argv = ["sipp", "-sf", os.path.join(HERE, scenario + ".xml"),
             "-i", f"{box.net}.{number}.1", "-p", "5060",
@@ -23,7 +23,7 @@ def sipp(context, box, scenario, number, count, rate=20, user=None,
             "-r", str(rate), "-s", service, "-nostdin", "-trace_err",
             "-error_file", context.path(f"{scenario}.errors"),
             "-trace_msg", "-message_file", context.path(f"{scenario}.msgs"),
-            "-timeout", "40", "-timeout_error", "-recv_timeout", "15000"]
+            "-timeout", str(seconds), "-timeout_error", "-recv_timeout", "15000"]
     if user:
         inputs = context.path(f"{scenario}.csv")
         word = sbcproc.password(user)
