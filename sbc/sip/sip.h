@@ -141,7 +141,12 @@ struct sip_conf {
 	 * The handler ends it with exactly one of sip_request_answer(),
 	 * sip_request_drop(), sip_request_accept(), before it returns. */
 	void (*request)(void *arg, struct sip_request *req);
+	/* May a bad request of this peer be answered (400, 405, 416, 420, 481,
+	 * 501, 505)?  For realms that are silent to strangers.  NULL = yes. */
+	bool (*may_answer)(void *arg, const struct sip_flow *flow,
+			   const char *realm);
 	void *arg;
+	unsigned t1_ms; /* RFC 3261 T1; 0 = 500 */
 };
 
 /* Installs the guard (guard.c) and starts the stack.  One per process. */

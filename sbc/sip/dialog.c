@@ -1,0 +1,490 @@
+/*
+ * dialog.c - dialogs: who we are to one peer, and the requests between us
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * The library keeps Call-ID, tags, CSeq and route set (RFC 3261 12); where a
+ * request goes is decided here: always along the dialog's flow, whatever the
+ * Contact or the Route says.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sofia-sip/url.h>
+
+#include "core/rand.h"
+#include "sip/stack.h"
+
+enum { CALLID_CHARS = 24, ADDRESS_BYTES = 1024 };
+
+struct sip_dialog {
+	struct list link; /* in sip_stack.dialogs */
+	struct sip_stack *sip;
+	nta_leg_t *leg;
+	su_home_t home[1];
+	url_t *target; /* Request-URI until the leg has one */
+	struct sip_flow flow;
+	sip_dialog_fn request;
+	void *arg;
+	char call_id[LIMIT_CALLID_BYTES + 1];
+	char *contact_user; /* NULL = none */
+};
+
+/* ---- addresses ---------------------------------------------------------------------- */
+
+static void put_user(struct buf *b, const char *user)
+{
+	for (; *user; user++) {
+		unsigned char c = (unsigned char)*user;
+
+		if ((c >= '0' && c <= '9') ||
+		    ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
+		    strchr("-_.!~*'()&=+$,;?/", c))
+			buf_put(b, &c, 1);
+		else
+			buf_printf(b, "%%%02X", c);
+	}
+}
+
+static int put_display(struct buf *b, const char *display)
+{
+	buf_puts(b, "\"");
+	for (; *display; display++) {
+		unsigned char c = (unsigned char)*display;
+
+		if (c < 0x20 || c == 0x7f)
+			return -EINVAL;
+		if (c == '"' || c == '\\')
+			buf_puts(b, "\\");
+		buf_put(b, &c, 1);
+	}
+	buf_puts(b, "\" ");
+	return 0;
+}
+
+static int put_host(struct buf *b, const char *host)
+{
+	for (const char *p = host; *p; p++)
+		if (!strchr("-.:[]_", *p) && !(*p >= '0' && *p <= '9') &&
+		    !((*p | 0x20) >= 'a' && (*p | 0x20) <= 'z'))
+			return -EINVAL;
+	if (!*host)
+		return -EINVAL;
+	/* A bare IPv6 literal. */
+	if (*host != '[' && strchr(host, ':') &&
+	    strchr(host, ':') != strrchr(host, ':'))
+		buf_printf(b, "[%s]", host);
+	else
+		buf_puts(b, host);
+	return 0;
+}
+
+static int put_address(struct buf *b, const char *display, const char *user,
+		       const char *host)
+{
+	int err = display && *display ? put_display(b, display) : 0;
+
+	buf_puts(b, "<sip:");
+	if (user && *user) {
+		put_user(b, user);
+		buf_puts(b, "@");
+	}
+	if (!err)
+		err = put_host(b, host);
+	buf_puts(b, ">");
+	return err ? err : b->overflow ? -EINVAL : 0;
+}
+
+static int from_make(sip_from_t **out, struct sip_dialog *d,
+		     const struct sip_dialog_conf *conf)
+{
+	char mem[ADDRESS_BYTES], tag[TAG_CHARS + 1], host[ADDR_TEXT_MAX];
+	struct buf b;
+	int err;
+
+	buf_init(&b, mem, sizeof(mem));
+	addr_fmt_uri(&conf->flow.local, host);
+	if (!conf->local_user)
+		err = put_address(&b, "Anonymous", "anonymous",
+				  "anonymous.invalid");
+	else
+		err = put_address(&b, conf->local_display, conf->local_user,
+				  conf->local_host ? conf->local_host : host);
+	if (err)
+		return err;
+	buf_printf(&b, ";tag=%s", rand_token(tag, TAG_CHARS));
+	*out = sip_from_make(d->home, mem);
+	return *out ? 0 : -EINVAL;
+}
+
+static int to_make(sip_to_t **out, struct sip_dialog *d,
+		   const struct sip_dialog_conf *conf)
+{
+	const char *host =
+		conf->remote_host ? conf->remote_host : d->target->url_host;
+	char mem[ADDRESS_BYTES];
+	struct buf b;
+	int err;
+
+	buf_init(&b, mem, sizeof(mem));
+	err = put_address(&b, NULL, conf->remote_user, host);
+	if (err)
+		return err;
+	*out = sip_to_make(d->home, mem);
+	return *out ? 0 : -EINVAL;
+}
+
+/* Header parts of a URI would become headers of the request. */
+static int target_make(struct sip_dialog *d, const char *text)
+{
+	const char *p;
+
+	if (!text)
+		return -EINVAL;
+	for (p = text; *p; p++)
+		if ((unsigned char)*p <= 0x20 || *p == 0x7f || *p == '<' ||
+		    *p == '>')
+			return -EINVAL;
+	d->target = url_make(d->home, text);
+	if (!d->target || d->target->url_type != url_sip ||
+	    !d->target->url_host)
+		return -EINVAL;
+	d->target->url_headers = NULL;
+	return 0;
+}
+
+/* ---- life ----------------------------------------------------------------------------- */
+
+static int on_request(struct sip_dialog *d, nta_leg_t *leg, nta_incoming_t *irq,
+		      const sip_t *s)
+{
+	struct sip_txn *txn;
+
+	/* An ACK whose INVITE is forgotten already. */
+	if (s->sip_request->rq_method == sip_method_ack) {
+		nta_incoming_destroy(irq);
+		return 0;
+	}
+	if (txn_from_leg(&txn, d->sip, irq, s))
+		return 500;
+	d->request(d->arg, txn, sip_txn_view(txn));
+	return 0;
+}
+
+static int dialog_new(struct sip_dialog **out, struct sip_stack *sip,
+		      const struct sip_dialog_conf *conf)
+{
+	struct sip_dialog *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return -ENOMEM;
+	su_home_init(d->home);
+	d->sip = sip;
+	d->flow = conf->flow;
+	d->request = conf->request;
+	d->arg = conf->arg;
+	list_append(&sip->dialogs, &d->link);
+	flow_use(sip, &d->flow, 1);
+	*out = d;
+	return 0;
+}
+
+static int contact_user_set(struct sip_dialog *d, const char *user)
+{
+	char mem[ADDRESS_BYTES];
+	struct buf b;
+
+	if (!user || !*user)
+		return 0;
+	buf_init(&b, mem, sizeof(mem));
+	put_user(&b, user);
+	if (b.overflow)
+		return -EINVAL;
+	d->contact_user = su_strdup(d->home, mem);
+	return d->contact_user ? 0 : -ENOMEM;
+}
+
+int sip_dialog_call(struct sip_dialog **out, struct sip_stack *sip,
+		    const struct sip_dialog_conf *conf)
+{
+	struct sip_dialog *d;
+	sip_from_t *from;
+	sip_to_t *to;
+	int err;
+
+	err = dialog_new(&d, sip, conf);
+	if (err)
+		return err;
+	rand_token(d->call_id, CALLID_CHARS);
+	err = target_make(d, conf->target);
+	if (!err)
+		err = from_make(&from, d, conf);
+	if (!err)
+		err = to_make(&to, d, conf);
+	if (!err)
+		err = contact_user_set(d, conf->local_user);
+	if (err)
+		goto fail;
+	d->leg = nta_leg_tcreate(sip->agent, on_request, d,
+				 SIPTAG_CALL_ID_STR(d->call_id),
+				 SIPTAG_FROM(from), SIPTAG_TO(to), TAG_END());
+	err = -ENOMEM;
+	if (!d->leg)
+		goto fail;
+	*out = d;
+	return 0;
+fail:
+	sip_dialog_destroy(d);
+	return err;
+}
+
+static const sip_contact_t *usable_contact(const sip_t *s)
+{
+	const sip_contact_t *m = s->sip_contact;
+
+	return m && m->m_url->url_type == url_sip && m->m_url->url_host ? m
+									: NULL;
+}
+
+int sip_dialog_answer(struct sip_dialog **out, struct sip_txn *txn,
+		      const struct sip_dialog_conf *conf)
+{
+	const sip_t *s = txn->view.msg;
+	struct sip_dialog *d;
+	sip_to_t *local;
+	int err;
+
+	if (!txn->irq || txn->method != SIP_INVITE || !usable_contact(s))
+		return -EINVAL;
+	err = dialog_new(&d, txn->sip, conf);
+	if (err)
+		return err;
+	str_copy(d->call_id, sizeof(d->call_id), str_of(s->sip_call_id->i_id));
+	err = -ENOMEM;
+	/* Tagged before the leg is made: else it would also take requests
+	 * without a To-tag, such as another branch of the same fork. */
+	local = sip_to_dup(d->home, s->sip_to);
+	if (!local ||
+	    (!local->a_tag && sip_to_tag(d->home, local, txn->tag) < 0))
+		goto fail;
+	d->leg = nta_leg_tcreate(
+		txn->sip->agent, on_request, d, SIPTAG_CALL_ID(s->sip_call_id),
+		SIPTAG_FROM(local), SIPTAG_TO(s->sip_from),
+		NTATAG_REMOTE_CSEQ(s->sip_cseq->cs_seq), TAG_END());
+	if (!d->leg || nta_leg_server_route(d->leg, s->sip_record_route,
+					    usable_contact(s)) < 0)
+		goto fail;
+	*out = d;
+	return 0;
+fail:
+	sip_dialog_destroy(d);
+	return err;
+}
+
+void sip_dialog_destroy(struct sip_dialog *d)
+{
+	if (!d)
+		return;
+	nta_leg_destroy(d->leg);
+	flow_use(d->sip, &d->flow, -1);
+	list_remove(&d->link);
+	su_home_deinit(d->home);
+	free(d);
+}
+
+void dialog_destroy_all(struct sip_stack *sip)
+{
+	list_for_each_safe (pos, &sip->dialogs)
+		sip_dialog_destroy(list_entry(pos, struct sip_dialog, link));
+}
+
+/* ---- requests --------------------------------------------------------------------------- */
+
+static int request_build(msg_t **out, struct sip_stack *sip, nta_leg_t *leg,
+			 const url_t *target, const struct sip_message *m,
+			 const struct sip_flow *flow, const char *contact_user,
+			 uint32_t ack_seq)
+{
+	msg_t *msg = nta_msg_create(sip->agent, 0);
+	const char *name;
+	sip_method_t number = method_number(m->method, &name);
+	char hops[16];
+	int err = -ENOMEM;
+
+	if (!msg)
+		return -ENOMEM;
+	snprintf(hops, sizeof(hops), "%d",
+		 m->max_forwards ? m->max_forwards : 70);
+	err = message_add(msg, m, flow, contact_user);
+	if (err)
+		goto fail;
+	err = -ENOMEM;
+	if (sip_add_tl(msg, sip_object(msg), SIPTAG_MAX_FORWARDS_STR(hops),
+		       TAG_END()) < 0)
+		goto fail;
+	if (number == sip_method_ack &&
+	    msg_header_insert(msg, msg_object(msg),
+			      (msg_header_t *)sip_cseq_create(
+				      msg_home(msg), ack_seq, SIP_METHOD_ACK)) <
+		    0)
+		goto fail;
+	if (nta_msg_request_complete(msg, leg, number, name,
+				     (url_string_t *)target) < 0)
+		goto fail;
+	*out = msg;
+	return 0;
+fail:
+	msg_destroy(msg);
+	return err;
+}
+
+int sip_dialog_request(struct sip_dialog *d, struct sip_txn **out,
+		       const struct sip_message *m, sip_response_fn fn,
+		       void *arg)
+{
+	struct sip_txn *txn;
+	msg_t *msg;
+	int err;
+
+	if (m->status || m->method == SIP_ACK || m->method == SIP_CANCEL)
+		return -EINVAL;
+	if (d->sip->client_txns >= LIMIT_CLIENT_TXNS)
+		return -EAGAIN;
+	err = request_build(&msg, d->sip, d->leg, d->target, m, &d->flow,
+			    d->contact_user, 0);
+	if (!err)
+		err = txn_send(&txn, d->sip, msg, &d->flow, fn, arg);
+	if (err)
+		return err;
+	/* The first request opened the connection; the next ones take it. */
+	if (txn->flow.conn && !d->flow.conn)
+		sip_dialog_move(d, &txn->flow);
+	if (out)
+		*out = txn;
+	return 0;
+}
+
+/* The library repeats the ACK for repeated 2xx as long as it knows for which
+ * INVITE it is: told by the branch, because it aborts when it must search and
+ * does not find. */
+static int ack_send(struct sip_txn *txn, msg_t *msg,
+		    const struct sip_flow *flow)
+{
+	char branch[BRANCH_BYTES];
+	struct flow_out to;
+	nta_outgoing_t *ack;
+	sip_via_t *via;
+	int err;
+
+	err = flow_out(&to, txn->sip, flow);
+	if (err)
+		goto fail;
+	err = -ENOMEM;
+	via = send_via(msg_home(msg), flow, branch);
+	if (!via ||
+	    msg_header_insert(msg, msg_object(msg), (msg_header_t *)via) < 0)
+		goto fail;
+	err = -EIO;
+	ack = nta_outgoing_mcreate(txn->sip->agent, NULL, NULL,
+				   (url_string_t *)to.route, msg,
+				   NTATAG_TPORT(to.tport), NTATAG_USER_VIA(1),
+				   NTATAG_ACK_BRANCH(txn->branch), TAG_END());
+	if (!ack)
+		goto fail;
+	nta_outgoing_destroy(ack);
+	return 0;
+fail:
+	msg_destroy(msg);
+	return err;
+}
+
+static uint32_t invite_seq(const struct sip_txn *txn)
+{
+	return txn->orq ? nta_outgoing_cseq(txn->orq) : 0;
+}
+
+int sip_dialog_ack(struct sip_dialog *d, struct sip_txn *txn,
+		   const struct sip_message *m)
+{
+	struct sip_message ack = {0};
+	msg_t *msg;
+	int err;
+
+	if (!txn->orq || txn->method != SIP_INVITE || txn->final < 200 ||
+	    txn->final >= 300)
+		return -EINVAL;
+	if (m)
+		ack = *m;
+	ack.status = 0;
+	ack.method = SIP_ACK;
+	err = request_build(&msg, d->sip, d->leg, d->target, &ack, &d->flow,
+			    d->contact_user, invite_seq(txn));
+	return err ? err : ack_send(txn, msg, &d->flow);
+}
+
+void dialog_ack_and_bye(struct sip_txn *txn, const sip_t *answer)
+{
+	const struct sip_message ack = {.method = SIP_ACK};
+	const struct sip_message bye = {.method = SIP_BYE};
+	msg_t *invite = nta_outgoing_getrequest(txn->orq);
+	const sip_t *rq = sip_object(invite);
+	struct sip_stack *sip = txn->sip;
+	nta_leg_t *leg;
+	msg_t *msg;
+
+	leg = nta_leg_tcreate(
+		sip->agent, NULL, NULL, SIPTAG_CALL_ID(rq->sip_call_id),
+		SIPTAG_FROM(rq->sip_from), SIPTAG_TO(answer->sip_to),
+		SIPTAG_CSEQ(rq->sip_cseq), TAG_END());
+	if (leg)
+		nta_leg_client_route(leg, answer->sip_record_route,
+				     usable_contact(answer));
+	if (leg && !request_build(&msg, sip, leg, rq->sip_request->rq_url, &ack,
+				  &txn->flow, NULL, invite_seq(txn)))
+		ack_send(txn, msg, &txn->flow);
+	if (leg && !request_build(&msg, sip, leg, rq->sip_request->rq_url, &bye,
+				  &txn->flow, NULL, 0))
+		txn_send(NULL, sip, msg, &txn->flow, NULL, NULL);
+	nta_leg_destroy(leg);
+	msg_destroy(invite);
+}
+
+/* ---- changes ------------------------------------------------------------------------------ */
+
+void sip_dialog_establish(struct sip_dialog *d, const struct sip_view *answer)
+{
+	const sip_t *s = answer->msg;
+
+	if (!s)
+		return;
+	nta_leg_rtag(d->leg, answer->to_tag);
+	nta_leg_client_route(d->leg, s->sip_record_route, usable_contact(s));
+}
+
+void sip_dialog_retarget(struct sip_dialog *d, const struct sip_view *view)
+{
+	const sip_t *s = view->msg;
+
+	if (s && usable_contact(s))
+		nta_leg_server_route(d->leg, NULL, usable_contact(s));
+}
+
+void sip_dialog_move(struct sip_dialog *d, const struct sip_flow *flow)
+{
+	struct sip_flow old = d->flow;
+
+	d->flow = *flow; /* may be our own */
+	flow_use(d->sip, &d->flow, 1);
+	flow_use(d->sip, &old, -1);
+}
+
+const struct sip_flow *sip_dialog_flow(const struct sip_dialog *d)
+{
+	return &d->flow;
+}
+
+const char *sip_dialog_call_id(const struct sip_dialog *d)
+{
+	return d->call_id;
+}

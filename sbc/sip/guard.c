@@ -1,0 +1,647 @@
+/*
+ * guard.c - our shield around the SIP library
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ *   kernel --> su_getmsgsize() --> screen --> su_vrecv() --> library's parser
+ *                    |                |                           |
+ *              keeps the datagram   drops it,              tport_tcreate():
+ *              in a fixed buffer    answers it raw         our enter() comes
+ *                                                          before its agent
+ *
+ * The library asks for the size of a datagram, allocates a message for it,
+ * and then reads it.  We read at the first question: what the screen refuses
+ * costs no allocation and no second system call.  The other definitions below
+ * say each what they repair.
+ */
+#include "sip/guard.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <sofia-sip/su.h>
+#include <sofia-sip/su_tagarg.h>
+#include <sofia-sip/su_time.h>
+
+#include "core/buf.h"
+#include "core/limits.h"
+#include "core/list.h"
+#include "core/log.h"
+
+enum {
+	DATAGRAM_BYTES = 65536,
+	DATAGRAMS_AT_ONCE = 64, /* refused ones per wake-up, then others */
+	ANSWER_BYTES = 4096,
+	SPARE_FDS = 128, /* kept from peers: media, database, control */
+	FD_TABLE = 65536,
+	SPIN_TURN_US = 300,
+	SPIN_SLEEP_US = 700,
+};
+
+/* A socket that the library bound for a listener of ours. */
+struct bound {
+	int fd;
+	bool datagrams;
+	struct addr local;
+};
+
+/* A connection that we accepted, by its descriptor. */
+struct stream {
+	struct list link; /* in guard.streams */
+	int fd;
+	struct addr remote;
+	mono_ms opened, heard, partial_since; /* 0 = no message under way */
+	bool spoke;                           /* completed a message once */
+};
+
+typedef int (*bind_fn)(int, const struct sockaddr *, socklen_t);
+typedef int (*accept_fn)(int, struct sockaddr *, socklen_t *);
+typedef int (*getaddrinfo_fn)(const char *, const char *,
+			      const struct addrinfo *, struct addrinfo **);
+typedef int (*close_fn)(su_socket_t);
+typedef issize_t (*msgsize_fn)(su_socket_t);
+typedef issize_t (*vrecv_fn)(su_socket_t, su_iovec_t[], isize_t, int,
+			     su_sockaddr_t *, socklen_t *);
+typedef tport_t *(*tcreate_fn)(tp_stack_t *, const tport_stack_class_t *,
+			       su_root_t *, tag_type_t, tag_value_t, ...);
+
+static struct {
+	bool installed;
+	struct guard_conf conf;
+	struct bound bound[LIMIT_LISTENERS];
+	unsigned n_bound;
+	tport_stack_class_t agent; /* the library's, with our receiver */
+	void (*deliver)(tp_stack_t *, tport_t *, msg_t *, tp_magic_t *,
+			su_time_t);
+	/* The datagram read ahead. */
+	int waiting_fd; /* -1 = none waits */
+	size_t waiting_bytes;
+	struct sockaddr_storage waiting_from;
+	socklen_t waiting_from_len;
+	uint8_t datagram[DATAGRAM_BYTES];
+	/* Streams. */
+	struct stream **by_fd; /* FD_TABLE */
+	struct list streams;
+	unsigned n_streams, max_streams;
+	int spare_fd;
+	int stream_now;
+	/* Spin. */
+	uint64_t turn_us;
+	bool busy;
+} guard = {.waiting_fd = -1, .spare_fd = -1, .stream_now = -1};
+
+/* True on the one thread that the overrides serve. */
+static _Thread_local bool on_sip_thread;
+
+/* The originals.  Looked up when first needed: the dynamic linker and the
+ * sanitizers call some of these before main(). */
+#define ORIGINAL(type, name) ((type)original(name))
+static void *original(const char *name)
+{
+	return dlsym(RTLD_NEXT, name);
+}
+
+/* ---- clock ---------------------------------------------------------------- */
+
+/* The library's clock is the wall clock, and a jump of it by days is fatal
+ * (an assertion).  Ours starts at the wall time and only runs. */
+static uint64_t epoch_ns;
+
+static uint64_t steady_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return epoch_ns + (uint64_t)t.tv_sec * 1000000000u +
+	       (uint64_t)t.tv_nsec;
+}
+
+static void steady_time(su_time_t *tv)
+{
+	uint64_t ns;
+
+	if (!tv)
+		return;
+	ns = steady_ns();
+	tv->tv_sec = (unsigned long)(ns / 1000000000u);
+	tv->tv_usec = (unsigned long)(ns % 1000000000u / 1000u);
+}
+
+static su_time64_t steady_nanotime(su_time64_t *out)
+{
+	*out = steady_ns();
+	return *out;
+}
+
+extern void (*_su_time)(su_time_t *tv);
+extern su_time64_t (*_su_nanotime)(su_time64_t *);
+
+static void clock_install(void)
+{
+	const uint64_t ntp_epoch_s = 2208988800u;
+	struct timespec wall, mono;
+
+	if (epoch_ns)
+		return; /* never moves again, not even for a second stack */
+	clock_gettime(CLOCK_REALTIME, &wall);
+	clock_gettime(CLOCK_MONOTONIC, &mono);
+	epoch_ns =
+		(ntp_epoch_s + (uint64_t)wall.tv_sec - (uint64_t)mono.tv_sec) *
+		1000000000u;
+	_su_time = steady_time;
+	_su_nanotime = steady_nanotime;
+}
+
+/* ---- names ----------------------------------------------------------------- */
+
+/* A host name in a Via made the library wait for a DNS server, with all calls
+ * standing still.  On the SIP thread only literals are addresses. */
+int getaddrinfo(const char *node, const char *service,
+		const struct addrinfo *hints, struct addrinfo **res)
+{
+	struct addrinfo numeric = {0};
+
+	if (on_sip_thread) {
+		if (hints)
+			numeric = *hints;
+		numeric.ai_flags |= AI_NUMERICHOST;
+		numeric.ai_flags &= ~AI_ADDRCONFIG;
+		hints = &numeric;
+	}
+	return ORIGINAL(getaddrinfo_fn, "getaddrinfo")(node, service, hints,
+						       res);
+}
+
+/* ---- bind: which descriptor listens where ---------------------------------- */
+
+static struct bound *bound_by_fd(int fd)
+{
+	for (unsigned i = 0; i < guard.n_bound; i++)
+		if (guard.bound[i].fd == fd)
+			return &guard.bound[i];
+	return NULL;
+}
+
+static void bound_remember(int fd, const struct addr *local)
+{
+	const int cs3 = 0x60;
+	struct bound *b;
+	socklen_t len = sizeof(int);
+	int type = 0;
+
+	if (guard.n_bound == LIMIT_LISTENERS)
+		return;
+	getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len);
+	b = &guard.bound[guard.n_bound++];
+	*b = (struct bound){fd, type == SOCK_DGRAM, *local};
+	/* The library marks IPv4 only (TPTAG_TOS). */
+	if (addr_family(local) == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &cs3, sizeof(cs3));
+}
+
+int bind(int fd, const struct sockaddr *sa, socklen_t len)
+{
+	struct addr local;
+	int rc = ORIGINAL(bind_fn, "bind")(fd, sa, len);
+
+	/* Port 0 is an outgoing connection or a helper socket. */
+	if (!rc && on_sip_thread && !addr_from_sa(&local, sa, len) &&
+	    addr_port(&local))
+		bound_remember(fd, &local);
+	return rc;
+}
+
+static void bound_forget(int fd)
+{
+	struct bound *b = bound_by_fd(fd);
+
+	if (b)
+		*b = guard.bound[--guard.n_bound];
+}
+
+int guard_udp_fd(const struct addr *local)
+{
+	for (unsigned i = 0; i < guard.n_bound; i++)
+		if (guard.bound[i].datagrams &&
+		    addr_equal(&guard.bound[i].local, local))
+			return guard.bound[i].fd;
+	return -ENOENT;
+}
+
+/* ---- accept: bounded numbers ------------------------------------------------ */
+
+static struct stream *stream_by_fd(int fd)
+{
+	return fd >= 0 && fd < FD_TABLE ? guard.by_fd[fd] : NULL;
+}
+
+static bool stream_admit(const struct addr *remote)
+{
+	unsigned same = 0;
+
+	if (guard.n_streams >= guard.max_streams)
+		return false;
+	list_for_each (pos, &guard.streams) {
+		struct stream *s = list_entry(pos, struct stream, link);
+
+		if (addr_same_host(&s->remote, remote))
+			same++;
+	}
+	return same < LIMIT_TCP_PER_SOURCE;
+}
+
+static int stream_open(int fd, const struct addr *remote)
+{
+	const int on = 1, idle_s = 60, interval_s = 20, probes = 4;
+	struct stream *s;
+
+	if (fd >= FD_TABLE || !stream_admit(remote))
+		return -EMFILE;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	s->fd = fd;
+	s->remote = *remote;
+	s->opened = s->heard = clock_mono();
+	guard.by_fd[fd] = s;
+	list_append(&guard.streams, &s->link);
+	guard.n_streams++;
+	/* A phone that vanished without a word is found in some minutes. */
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s,
+		   sizeof(interval_s));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
+	return 0;
+}
+
+static void stream_forget(int fd)
+{
+	struct stream *s = stream_by_fd(fd);
+
+	if (!s)
+		return;
+	list_remove(&s->link);
+	guard.by_fd[fd] = NULL;
+	guard.n_streams--;
+	if (guard.stream_now == fd)
+		guard.stream_now = -1;
+	free(s);
+}
+
+static void spare_open(void)
+{
+	if (guard.spare_fd < 0)
+		guard.spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/* Out of descriptors: the connection stays in the backlog, the listener stays
+ * readable and the loop spins.  Give up the spare one to take it and shut it. */
+static void accept_and_refuse(int listener)
+{
+	int fd;
+
+	if (guard.spare_fd >= 0)
+		close(guard.spare_fd);
+	guard.spare_fd = -1;
+	fd = ORIGINAL(accept_fn, "accept")(listener, NULL, NULL);
+	if (fd >= 0)
+		close(fd);
+	spare_open();
+}
+
+int accept(int listener, struct sockaddr *sa, socklen_t *len)
+{
+	struct addr remote;
+	int fd = ORIGINAL(accept_fn, "accept")(listener, sa, len);
+
+	if (!on_sip_thread || !guard.installed || !bound_by_fd(listener))
+		return fd;
+	if (fd < 0) {
+		if (errno == EMFILE || errno == ENFILE) {
+			log_limited(LOG_WARN, "sip.no_descriptors");
+			accept_and_refuse(listener);
+		}
+		errno = EAGAIN;
+		return -1;
+	}
+	if (addr_from_sa(&remote, sa, *len) || stream_open(fd, &remote)) {
+		log_limited(LOG_WARN, "sip.connection_refused",
+			    kv_a("source", &remote));
+		close(fd);
+		errno = EAGAIN;
+		return -1;
+	}
+	return fd;
+}
+
+int su_close(su_socket_t fd)
+{
+	if (on_sip_thread && guard.installed) {
+		stream_forget(fd);
+		bound_forget(fd);
+	}
+	return close(fd);
+}
+
+/* ---- datagrams and bytes of streams ----------------------------------------- */
+
+static void answer_raw(const struct bound *b, enum screen_verdict verdict,
+		       size_t n, const struct addr *source)
+{
+	char mem[ANSWER_BYTES];
+	struct buf out;
+
+	if (verdict != SCREEN_MALFORMED && verdict != SCREEN_METHOD &&
+	    verdict != SCREEN_VERSION)
+		return;
+	if (!guard.conf.may_answer(guard.conf.arg, &b->local, source))
+		return;
+	buf_init(&out, mem, sizeof(mem));
+	/* Never more than 2.5 times of what was asked. */
+	if (screen_answer(&out, verdict, guard.datagram, n, source) ||
+	    out.n * 2 > n * 5)
+		return;
+	/* Lost when the buffer is full, as any datagram may be. */
+	sendto(b->fd, out.p, out.n, MSG_DONTWAIT | MSG_NOSIGNAL, &source->sa,
+	       addr_len(source));
+}
+
+/* Read until the screen lets one through; -1 and errno when none is left. */
+static issize_t next_datagram(const struct bound *b)
+{
+	for (int i = 0; i < DATAGRAMS_AT_ONCE; i++) {
+		enum screen_verdict verdict = SCREEN_PASS;
+		socklen_t len = sizeof(guard.waiting_from);
+		struct addr source;
+		ssize_t n;
+
+		n = recvfrom(b->fd, guard.datagram, sizeof(guard.datagram),
+			     MSG_DONTWAIT,
+			     (struct sockaddr *)&guard.waiting_from, &len);
+		if (n < 0 && errno == EAGAIN)
+			return -1;
+		/* Else an ICMP error: it also waits in the error queue, which
+		 * the library reads. */
+		if (n < 0 ||
+		    addr_from_sa(&source,
+				 (struct sockaddr *)&guard.waiting_from, len))
+			continue;
+		guard.busy = true;
+		if (guard.conf.screen)
+			verdict = screen_datagram(guard.conf.screen,
+						  guard.datagram, (size_t)n,
+						  &source, clock_mono());
+		if (verdict == SCREEN_PASS && n > 1) {
+			guard.waiting_fd = b->fd;
+			guard.waiting_bytes = (size_t)n;
+			guard.waiting_from_len = len;
+			return n;
+		}
+		answer_raw(b, verdict, (size_t)n, &source);
+	}
+	errno = EAGAIN;
+	return -1;
+}
+
+issize_t su_getmsgsize(su_socket_t fd)
+{
+	const struct bound *b;
+	struct stream *s;
+	int n = -1;
+
+	if (on_sip_thread && guard.installed) {
+		b = bound_by_fd(fd);
+		if (b && b->datagrams)
+			return next_datagram(b);
+		s = stream_by_fd(fd);
+		if (s)
+			s->heard = clock_mono();
+		guard.stream_now = s ? fd : -1;
+		guard.busy = true;
+	}
+	return ioctl(fd, FIONREAD, &n) < 0 ? -1 : n;
+}
+
+static issize_t hand_over(su_iovec_t iov[], isize_t n_iov, su_sockaddr_t *from,
+			  socklen_t *from_len)
+{
+	size_t done = 0;
+
+	for (isize_t i = 0; i < n_iov && done < guard.waiting_bytes; i++) {
+		size_t n = guard.waiting_bytes - done;
+
+		if (n > iov[i].siv_len)
+			n = iov[i].siv_len;
+		memcpy(iov[i].siv_base, guard.datagram + done, n);
+		done += n;
+	}
+	if (from && from_len && *from_len >= guard.waiting_from_len) {
+		memcpy(from, &guard.waiting_from, guard.waiting_from_len);
+		*from_len = guard.waiting_from_len;
+	}
+	guard.waiting_fd = -1;
+	return (issize_t)done;
+}
+
+static bool is_blank(const su_iovec_t iov[], isize_t n_iov, size_t bytes)
+{
+	for (isize_t i = 0; i < n_iov && bytes; i++) {
+		const char *p = iov[i].siv_base;
+		size_t n = iov[i].siv_len < bytes ? iov[i].siv_len : bytes;
+
+		for (size_t k = 0; k < n; k++)
+			if (p[k] != '\r' && p[k] != '\n')
+				return false;
+		bytes -= n;
+	}
+	return true;
+}
+
+issize_t su_vrecv(su_socket_t fd, su_iovec_t iov[], isize_t n_iov, int flags,
+		  su_sockaddr_t *from, socklen_t *from_len)
+{
+	struct stream *s;
+	issize_t n;
+
+	if (on_sip_thread && guard.waiting_fd == fd && fd >= 0)
+		return hand_over(iov, n_iov, from, from_len);
+	n = ORIGINAL(vrecv_fn, "su_vrecv")(fd, iov, n_iov, flags, from,
+					   from_len);
+	s = on_sip_thread && guard.installed ? stream_by_fd(fd) : NULL;
+	if (s && n > 0 && !s->partial_since && !is_blank(iov, n_iov, (size_t)n))
+		s->partial_since = clock_mono();
+	return n;
+}
+
+int guard_stream_now(void)
+{
+	return guard.stream_now;
+}
+
+mono_ms guard_stream_heard(int fd)
+{
+	struct stream *s = stream_by_fd(fd);
+
+	return s ? s->heard : 0;
+}
+
+unsigned guard_streams(void)
+{
+	return guard.n_streams;
+}
+
+void guard_sweep(mono_ms now)
+{
+	list_for_each (pos, &guard.streams) {
+		struct stream *s = list_entry(pos, struct stream, link);
+		mono_ms since = s->spoke ? s->partial_since : s->opened;
+
+		/* The library reads the end of the stream and closes. */
+		if (since && now - since >= GUARD_MESSAGE_MS)
+			shutdown(s->fd, SHUT_RDWR);
+	}
+}
+
+/* ---- messages --------------------------------------------------------------- */
+
+static void receive(tp_stack_t *stack, tport_t *tport, msg_t *msg,
+		    tp_magic_t *magic, su_time_t now)
+{
+	struct stream *s = NULL;
+
+	if (tport_is_stream(tport))
+		s = stream_by_fd(guard.stream_now);
+	if (s) {
+		s->spoke = true;
+		s->partial_since = 0;
+	}
+	if (!guard.conf.enter(guard.conf.arg, tport, msg))
+		return;
+	guard.deliver(stack, tport, msg, magic, now);
+	guard.conf.leave(guard.conf.arg);
+}
+
+/* The agent makes its transports with this call, and tells them whom to give
+ * messages to.  We stand between: the library's own answers to bad messages
+ * follow a Via, ours go where the message came from; and what would run into
+ * one of its assertions never gets there. */
+tport_t *tport_tcreate(tp_stack_t *stack, const tport_stack_class_t *agent,
+		       su_root_t *root, tag_type_t tag, tag_value_t value, ...)
+{
+	tcreate_fn create = ORIGINAL(tcreate_fn, "tport_tcreate");
+	tport_t *tport;
+	ta_list ta;
+
+	if (on_sip_thread && guard.installed) {
+		guard.agent = *agent;
+		guard.deliver = agent->tpac_recv;
+		guard.agent.tpac_recv = receive;
+		agent = &guard.agent;
+	}
+	ta_start(ta, tag, value);
+	tport = create(stack, agent, root, ta_tags(ta));
+	(void)ta_end(ta);
+	return tport;
+}
+
+bool guard_is_live(void)
+{
+	return guard.installed && guard.deliver;
+}
+
+/* ---- spin ------------------------------------------------------------------- */
+
+/*
+ * The loop rounds its time-out down to milliseconds and turns with 0 through
+ * the rest of each one in which a transaction is due.  Sleep when the last
+ * turn was just now and brought nothing.
+ */
+static void rest_if_spinning(su_prepoll_magic_t *arg, su_root_t *root)
+{
+	uint64_t now = clock_mono_us();
+	struct timespec rest = {0, SPIN_SLEEP_US * 1000};
+
+	if (!guard.busy && now - guard.turn_us < SPIN_TURN_US) {
+		nanosleep(&rest, NULL);
+		now = clock_mono_us();
+	}
+	guard.busy = false;
+	guard.turn_us = now;
+}
+
+/* ---- life ------------------------------------------------------------------- */
+
+static bool originals_exist(void)
+{
+	static const char *const names[] = {"bind", "accept", "getaddrinfo",
+					    "su_vrecv", "tport_tcreate"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!original(names[i]))
+			return false;
+	return true;
+}
+
+static unsigned stream_budget(void)
+{
+	struct rlimit lim;
+	rlim_t max = LIMIT_TCP_CONNECTIONS;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim) || lim.rlim_cur == RLIM_INFINITY)
+		return (unsigned)max;
+	if (lim.rlim_cur <= 2 * SPARE_FDS)
+		return (unsigned)lim.rlim_cur / 2;
+	if (lim.rlim_cur - SPARE_FDS < max)
+		max = lim.rlim_cur - SPARE_FDS;
+	return (unsigned)max;
+}
+
+int guard_install(const struct guard_conf *conf)
+{
+	if (guard.installed)
+		return -EBUSY;
+	if (!originals_exist())
+		return -ENOSYS;
+	guard.by_fd = calloc(FD_TABLE, sizeof(struct stream *));
+	if (!guard.by_fd)
+		return -ENOMEM;
+	clock_install();
+	list_init(&guard.streams);
+	guard.conf = *conf;
+	guard.n_bound = guard.n_streams = 0;
+	guard.max_streams = stream_budget();
+	guard.waiting_fd = guard.stream_now = -1;
+	guard.deliver = NULL;
+	spare_open();
+	su_root_add_prepoll(conf->root, rest_if_spinning, NULL);
+	guard.installed = on_sip_thread = true;
+	return 0;
+}
+
+void guard_remove(void)
+{
+	if (!guard.installed)
+		return;
+	su_root_remove_prepoll(guard.conf.root);
+	while (!list_empty(&guard.streams))
+		stream_forget(
+			list_entry(guard.streams.next, struct stream, link)
+				->fd);
+	free(guard.by_fd);
+	guard.by_fd = NULL;
+	if (guard.spare_fd >= 0)
+		close(guard.spare_fd);
+	guard.spare_fd = -1;
+	guard.installed = on_sip_thread = false;
+}

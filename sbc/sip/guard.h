@@ -1,0 +1,61 @@
+/*
+ * guard.h - our shield around the SIP library: what it calls, we answer
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * The library calls a handful of functions through its PLT; guard.c defines
+ * them in our executable, so that the dynamic linker takes ours.  They act on
+ * the thread that called guard_install() only; every other thread gets the
+ * original.  One guard per process.  SIP thread only.
+ */
+#ifndef SBC_SIP_GUARD_H
+#define SBC_SIP_GUARD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <sofia-sip/su_wait.h>
+#include <sofia-sip/tport.h>
+
+#include "core/addr.h"
+#include "core/clock.h"
+#include "screen/screen.h"
+
+struct guard_conf {
+	su_root_t *root;
+	struct screen *screen; /* NULL = let every datagram through */
+	/* Each parsed message, on any transport, before the transaction layer
+	 * sees it.  True: let it in, then call @leave.  False: it was dealt
+	 * with and destroyed. */
+	bool (*enter)(void *arg, tport_t *tport, msg_t *msg);
+	void (*leave)(void *arg);
+	/* An answer of the screen's goes out to @remote from @local. */
+	bool (*may_answer)(void *arg, const struct addr *local,
+			   const struct addr *remote);
+	void *arg;
+};
+
+/* -EBUSY: installed already.  -ENOSYS: an original function is missing. */
+int guard_install(const struct guard_conf *conf);
+void guard_remove(void);
+/* The library really calls us: it made its transports through our hook. */
+bool guard_is_live(void);
+
+/* The descriptor of our UDP socket bound at @local; -ENOENT. */
+int guard_udp_fd(const struct addr *local);
+
+/* ---- accepted connections ------------------------------------------------ */
+
+/* The connection that the message under way came over; -1 when it is none of
+ * those that we accepted. */
+int guard_stream_now(void);
+/* When bytes last came on accepted connection @fd. */
+mono_ms guard_stream_heard(int fd);
+/* Cut what has not completed a message in time; call it once a second. */
+void guard_sweep(mono_ms now);
+unsigned guard_streams(void); /* accepted and open */
+
+/* How long a connection may take for one whole message. */
+enum { GUARD_MESSAGE_MS = 10000 };
+
+#endif

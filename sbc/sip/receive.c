@@ -1,0 +1,396 @@
+/*
+ * receive.c - from a parsed message to the handler
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ *   guard -> receive_enter()  is it sane? answers 400..505 itself
+ *              -> library     retransmissions, transactions, dialogs
+ *                   -> receive_request()   belongs to none: to the handler
+ *
+ * The order of the checks is that of RFC 3261 8.2 and 16.3.  Nothing is
+ * answered to an ACK.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/log.h"
+#include "sip/guard.h"
+#include "sip/stack.h"
+
+struct sip_request {
+	struct sip_stack *sip;
+	msg_t *msg; /* NULL = ended */
+	struct sip_view view;
+};
+
+/* ---- the message under way -------------------------------------------------------- */
+
+static bool arrival_fill(struct sip_stack *sip, tport_t *tport, msg_t *msg)
+{
+	struct arrival *at = &sip->now;
+	tport_t *primary = tport_parent(tport);
+	socklen_t len = sizeof(su_sockaddr_t);
+	su_sockaddr_t from[1];
+
+	memset(at, 0, sizeof(*at));
+	for (unsigned i = 0; i < sip->n_listeners; i++)
+		if (sip->listeners[i].tport == primary)
+			at->on = &sip->listeners[i];
+	if (!at->on || msg_get_address(msg, from, &len) < 0 ||
+	    addr_from_sa(&at->flow.remote, &from->su_sa, len))
+		return false;
+	at->tport = tport;
+	at->flow.transport = at->on->transport;
+	at->flow.local = at->on->local;
+	if (at->on->transport == SIP_UDP)
+		return true;
+	if (conn_get(&at->conn, sip, tport))
+		return false;
+	at->flow.conn = at->conn->gen;
+	at->conn->heard = clock_mono();
+	if (at->conn->fd < 0)
+		at->conn->fd = guard_stream_now();
+	return true;
+}
+
+void receive_leave(void *arg)
+{
+	struct sip_stack *sip = arg;
+
+	memset(&sip->now, 0, sizeof(sip->now));
+}
+
+bool may_answer(struct sip_stack *sip, const struct sip_flow *flow,
+		const char *realm)
+{
+	return !sip->conf.may_answer ||
+	       sip->conf.may_answer(sip->conf.arg, flow, realm);
+}
+
+/* ---- Via ---------------------------------------------------------------------------- */
+
+static bool via_is_ours(const struct sip_stack *sip, const sip_via_t *v)
+{
+	const char *slash = v->v_protocol ? strrchr(v->v_protocol, '/') : NULL;
+
+	return slash && v->v_host && *v->v_host &&
+	       str_case_eq_c(str_of(slash + 1),
+			     sip_transport_name(sip->now.on->transport));
+}
+
+/*
+ * RFC 3261 18.2.1 and RFC 3581: note where it really came from.  A maddr would
+ * send our answers to a third party, and a name in it made the library wait
+ * for DNS.
+ */
+static void via_stamp(const struct sip_stack *sip, msg_t *msg, sip_via_t *v)
+{
+	su_home_t *home = msg_home(msg);
+	const struct addr *remote = &sip->now.flow.remote;
+	char host[ADDR_TEXT_MAX];
+
+	msg_header_remove_param(v->v_common, "maddr");
+	msg_header_remove_param(v->v_common, "received");
+	addr_fmt_uri(remote, host);
+	if (!str_case_eq_c(str_of(host), v->v_host)) {
+		addr_fmt_host(remote, host);
+		msg_header_replace_param(home, v->v_common,
+					 su_sprintf(home, "received=%s", host));
+	}
+	msg_header_replace_param(
+		home, v->v_common,
+		su_sprintf(home, "rport=%u", addr_port(remote)));
+	msg_fragment_clear_chain((msg_header_t *)v);
+}
+
+/* ";branch=" and a bare magic cookie name no transaction (RFC 3261 8.1.1.7);
+ * none at all is RFC 2543 and taken. */
+static bool branch_is_bad(const sip_via_t *v)
+{
+	if (!v->v_branch)
+		return false;
+	return !*v->v_branch || str_case_eq_c(str_of(v->v_branch), "z9hG4bK");
+}
+
+/* ---- sanity --------------------------------------------------------------------------- */
+
+struct verdict {
+	int status; /* 0 = pass */
+	const char *phrase;
+	struct sip_header header;
+	char text[256];
+};
+
+static const char *bad_header(msg_t *msg, const sip_t *s)
+{
+	const sip_header_t *h = (const sip_header_t *)s->sip_error;
+
+	if (!h)
+		return NULL;
+	if (h->sh_class == sip_error_class)
+		return h->sh_error->er_name;
+	return h->sh_class->hc_name;
+}
+
+static void refuse(struct verdict *v, int status, const char *phrase)
+{
+	v->status = status;
+	v->phrase = phrase;
+}
+
+static void check_syntax(struct verdict *v, msg_t *msg, const sip_t *s)
+{
+	const char *name = bad_header(msg, s);
+	const sip_cseq_t *cseq = s->sip_cseq;
+
+	if (s->sip_flags & MSG_FLG_TOOLARGE) {
+		refuse(v, 413, NULL);
+	} else if (s->sip_error || (s->sip_flags & MSG_FLG_ERROR) ||
+		   sip_sanity_check(s) < 0) {
+		if (name && strlen(name) < 40) {
+			snprintf(v->text, sizeof(v->text), "Bad %s Header",
+				 name);
+			name = v->text;
+		} else {
+			name = NULL;
+		}
+		refuse(v, 400, name);
+	} else if (branch_is_bad(s->sip_via)) {
+		refuse(v, 400, "Bad Via Branch");
+	} else if (cseq->cs_method != s->sip_request->rq_method ||
+		   strcmp(cseq->cs_method_name,
+			  s->sip_request->rq_method_name)) {
+		refuse(v, 400, "CSeq Method Mismatch");
+	} else if (cseq->cs_seq > INT32_MAX) {
+		refuse(v, 400, "Bad CSeq Number");
+	} else if (strlen(s->sip_call_id->i_id) > LIMIT_CALLID_BYTES) {
+		refuse(v, 400, "Call-ID Too Long");
+	} else if (s->sip_max_forwards && s->sip_max_forwards->mf_count > 255) {
+		refuse(v, 400, "Bad Max-Forwards");
+	} else if (s->sip_payload &&
+		   s->sip_payload->pl_len > LIMIT_BODY_BYTES) {
+		refuse(v, 413, NULL);
+	}
+}
+
+/* Option tags that nobody here knows, as an Unsupported header's value.  Path
+ * is for the registrar (RFC 3327). */
+static bool unsupported(const sip_t *s, char *out, size_t cap)
+{
+	const sip_require_t *lists[] = {
+		s->sip_require, (const sip_require_t *)s->sip_proxy_require};
+	struct buf b;
+
+	buf_init(&b, out, cap);
+	for (int i = 0; i < 2; i++) {
+		if (!lists[i] || !lists[i]->k_items)
+			continue;
+		for (const msg_param_t *t = lists[i]->k_items; *t; t++) {
+			if (s->sip_request->rq_method == sip_method_register &&
+			    str_case_eq_c(str_of(*t), "path"))
+				continue;
+			buf_printf(&b, "%s%s", b.n ? ", " : "", *t);
+		}
+	}
+	return b.n > 0;
+}
+
+static bool is_taken(enum sip_method m)
+{
+	switch (m) {
+	case SIP_INVITE:
+	case SIP_ACK:
+	case SIP_CANCEL:
+	case SIP_BYE:
+	case SIP_OPTIONS:
+	case SIP_INFO:
+	case SIP_REGISTER:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void check_meaning(struct verdict *v, const sip_t *s)
+{
+	const sip_request_t *rq = s->sip_request;
+	enum sip_method method = method_of(rq->rq_method);
+
+	if (method == SIP_UNKNOWN) {
+		refuse(v, 501, NULL);
+	} else if (!is_taken(method)) {
+		refuse(v, 405, NULL);
+		v->header = (struct sip_header){"Allow", SIP_ALLOW};
+	} else if (rq->rq_url->url_type != url_sip) {
+		refuse(v, 416, NULL);
+	} else if (method != SIP_ACK && method != SIP_CANCEL &&
+		   unsupported(s, v->text, sizeof(v->text))) {
+		refuse(v, 420, NULL);
+		v->header = (struct sip_header){"Unsupported", v->text};
+	}
+}
+
+static void answer_verdict(struct sip_stack *sip, msg_t *msg,
+			   const struct verdict *v)
+{
+	struct sip_message m = {.status = v->status,
+				.phrase = v->phrase,
+				.headers = &v->header,
+				.n_headers = v->header.name ? 1 : 0};
+	int err;
+
+	if (!may_answer(sip, &sip->now.flow, sip->now.on->realm))
+		return;
+	err = send_stateless(sip, msg, &m);
+	/* The peer's own words made it unfit: say it without them. */
+	if (err == -EINVAL || err == -EMSGSIZE) {
+		m.phrase = NULL;
+		m.n_headers = 0;
+		send_stateless(sip, msg, &m);
+	}
+}
+
+/* After bytes that cannot be told apart from the next message's, a stream is
+ * of no use any more. */
+static void doom(struct sip_stack *sip, const sip_t *s)
+{
+	const int broken = MSG_FLG_ERROR | MSG_FLG_TOOLARGE | MSG_FLG_TRUNC |
+			   MSG_FLG_TIMEOUT;
+
+	if (sip->now.conn && (!s || (s->sip_flags & broken)))
+		sip->now.conn->doomed = true;
+}
+
+static bool request_enter(struct sip_stack *sip, msg_t *msg, sip_t *s)
+{
+	struct verdict v = {0};
+
+	if (!s->sip_via || !via_is_ours(sip, s->sip_via))
+		return false;
+	via_stamp(sip, msg, s->sip_via);
+	if (!str_case_eq_c(str_of(s->sip_request->rq_version), "SIP/2.0"))
+		refuse(&v, 505, NULL);
+	else
+		check_syntax(&v, msg, s);
+	if (!v.status)
+		check_meaning(&v, s);
+	if (!v.status)
+		return true;
+	if (s->sip_request->rq_method != sip_method_ack)
+		answer_verdict(sip, msg, &v);
+	return false;
+}
+
+bool receive_enter(void *arg, tport_t *tport, msg_t *msg)
+{
+	struct sip_stack *sip = arg;
+	sip_t *s = sip_object(msg);
+	bool in = false;
+
+	if (!sip->dying && arrival_fill(sip, tport, msg)) {
+		if (s && s->sip_request)
+			in = request_enter(sip, msg, s);
+		else if (s && s->sip_status)
+			in = !s->sip_error && sip_sanity_check(s) >= 0 &&
+			     txn_admit_answer(sip, msg, s);
+		else
+			s = NULL;
+		doom(sip, s);
+	}
+	if (!in) {
+		receive_leave(sip);
+		msg_destroy(msg);
+	}
+	return in;
+}
+
+/* ---- requests of no dialog and no transaction -------------------------------------------- */
+
+static void answer_status(struct sip_stack *sip, msg_t *msg, int status)
+{
+	struct verdict v = {.status = status};
+
+	answer_verdict(sip, msg, &v);
+}
+
+static void hand_to_handler(struct sip_stack *sip, msg_t *msg, sip_t *s)
+{
+	struct sip_request req = {.sip = sip, .msg = msg};
+
+	if (view_fill(&req.view, msg_home(msg), msg, s)) {
+		answer_status(sip, msg, 500);
+		msg_destroy(msg);
+		return;
+	}
+	req.view.flow = sip->now.flow;
+	req.view.realm = sip->now.on->realm;
+	sip->conf.request(sip->conf.arg, &req);
+	if (req.msg)
+		sip_request_drop(&req);
+}
+
+int receive_request(struct sip_stack *sip, nta_agent_t *agent, msg_t *msg,
+		    sip_t *s)
+{
+	/* Stray answers come here too. */
+	if (!s || !s->sip_request || !sip->now.tport ||
+	    s->sip_request->rq_method == sip_method_ack) {
+		nta_msg_discard(agent, msg);
+		return 0;
+	}
+	if (s->sip_request->rq_method == sip_method_cancel ||
+	    (s->sip_to && s->sip_to->a_tag)) {
+		answer_status(sip, msg, 481);
+		nta_msg_discard(agent, msg);
+		return 0;
+	}
+	hand_to_handler(sip, msg, s);
+	return 0;
+}
+
+const struct sip_view *sip_request_view(const struct sip_request *req)
+{
+	return &req->view;
+}
+
+/* A phone that registered over a connection keeps it. */
+static void note_registered(struct sip_stack *sip, const struct sip_view *v,
+			    int status)
+{
+	const mono_ms day_ms = INT64_C(86400000);
+
+	if (sip->now.conn && v->method == SIP_REGISTER && status < 300)
+		sip->now.conn->keep_until = clock_mono() + day_ms;
+}
+
+int sip_request_answer(struct sip_request *req, const struct sip_message *m)
+{
+	int err;
+
+	if (!req->msg)
+		return -EALREADY;
+	err = m->status >= 200 ? send_stateless(req->sip, req->msg, m)
+			       : -EINVAL;
+	if (!err)
+		note_registered(req->sip, &req->view, m->status);
+	sip_request_drop(req);
+	return err;
+}
+
+void sip_request_drop(struct sip_request *req)
+{
+	if (req->msg)
+		msg_destroy(req->msg);
+	req->msg = NULL;
+}
+
+int request_take(struct sip_request *req, struct sip_stack **sip, msg_t **msg)
+{
+	if (!req->msg)
+		return -EALREADY;
+	*sip = req->sip;
+	*msg = req->msg;
+	req->msg = NULL;
+	return 0;
+}

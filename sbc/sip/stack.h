@@ -1,0 +1,184 @@
+/*
+ * stack.h - what the files of this room share: the agent, its listeners, the
+ * connections and the message under way
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef SBC_SIP_STACK_H
+#define SBC_SIP_STACK_H
+
+#include "sip/sip.h"
+
+#include "core/hash.h"
+#include "core/limits.h"
+#include "core/list.h"
+
+#define NTA_AGENT_MAGIC_T    struct sip_stack
+#define NTA_LEG_MAGIC_T      struct sip_dialog
+#define NTA_INCOMING_MAGIC_T struct sip_txn
+#define NTA_OUTGOING_MAGIC_T struct sip_txn
+
+#include <sofia-sip/msg_addr.h>
+#include <sofia-sip/msg_header.h>
+#include <sofia-sip/nta.h>
+#include <sofia-sip/nta_tport.h>
+#include <sofia-sip/sip_header.h>
+#include <sofia-sip/sip_status.h>
+#include <sofia-sip/sip_util.h>
+#include <sofia-sip/su_tagarg.h>
+#include <sofia-sip/tport.h>
+#include <sofia-sip/tport_tag.h>
+
+#define SIP_PRODUCT "sbc"
+
+struct listener {
+	char realm[LIMIT_NAME_BYTES];
+	char ident[8]; /* names the transport to the library */
+	enum sip_transport transport;
+	struct addr local;
+	bool up;
+	tport_t *tport; /* the library's own */
+};
+
+/* One TCP connection.  The reference keeps the library from giving its
+ * address to another one while we know it. */
+struct conn {
+	struct hash_node by_gen, by_tport;
+	uint32_t gen; /* struct sip_flow's conn */
+	tport_t *tport;
+	int fd; /* of an accepted one, else -1 */
+	const struct listener *on;
+	struct addr remote;
+	unsigned users;     /* dialogs and transactions on it */
+	mono_ms heard;      /* last message */
+	mono_ms keep_until; /* a phone registered over it */
+	bool doomed;        /* close it at the next sweep */
+};
+
+/* The message that the library is giving us just now. */
+struct arrival {
+	tport_t *tport; /* NULL = none */
+	const struct listener *on;
+	struct conn *conn;
+	struct sip_flow flow;
+};
+
+struct sip_stack {
+	struct sip_conf conf;
+	nta_agent_t *agent;
+	struct listener listeners[LIMIT_LISTENERS];
+	unsigned n_listeners;
+	struct hash conns_by_gen, conns_by_tport;
+	uint32_t last_gen;
+	struct timer sweep;
+	struct arrival now;
+	struct list txns, dialogs;
+	unsigned client_txns;
+	bool dying;
+};
+
+/* ---- flow.c ----------------------------------------------------------------- */
+
+struct listener *listener_find(const struct sip_stack *sip,
+			       enum sip_transport transport,
+			       const struct addr *local);
+/* The connection of a transport; -ENOMEM. */
+int conn_get(struct conn **out, struct sip_stack *sip, tport_t *tport);
+struct conn *conn_by_gen(const struct sip_stack *sip, uint32_t gen);
+void conn_sweep(struct sip_stack *sip, mono_ms now);
+void conn_clear(struct sip_stack *sip);
+void flow_use(struct sip_stack *sip, const struct sip_flow *flow, int by);
+/* Who gets what goes along @flow: the library's transport and name of it.
+ * -ENETDOWN: listener down or gone.  -ENOTCONN: the connection has closed. */
+struct flow_out {
+	const struct listener *on;
+	tport_t *tport; /* borrowed */
+	tp_name_t name;
+	char host[ADDR_TEXT_MAX], port[8];
+	char route[ADDR_TEXT_MAX + 32]; /* sip:host:port;transport=... */
+};
+int flow_out(struct flow_out *out, const struct sip_stack *sip,
+	     const struct sip_flow *flow);
+
+/* ---- receive.c -------------------------------------------------------------- */
+
+bool receive_enter(void *arg, tport_t *tport, msg_t *msg); /* guard's */
+void receive_leave(void *arg);
+int receive_request(struct sip_stack *sip, nta_agent_t *agent, msg_t *msg,
+		    sip_t *s); /* nta_message_f */
+/* The message of a request that goes stateful; @req is ended.  -EALREADY. */
+int request_take(struct sip_request *req, struct sip_stack **sip, msg_t **msg);
+bool may_answer(struct sip_stack *sip, const struct sip_flow *flow,
+		const char *realm);
+
+/* ---- view.c ----------------------------------------------------------------- */
+
+/* Everything that does not point into @s is allocated in @home, the home of
+ * its message.  -ENOMEM. */
+int view_fill(struct sip_view *v, su_home_t *home, const msg_t *msg,
+	      const sip_t *s);
+enum sip_method method_of(sip_method_t m);
+
+/* ---- send.c ----------------------------------------------------------------- */
+
+/* The library's number and name of ours. */
+sip_method_t method_number(enum sip_method m, const char **name);
+/* -EINVAL: a control byte, an empty name, or too large. */
+int message_check(const struct sip_message *m);
+/* Add what @m holds to @msg.  Contact is of @flow.  -ENOMEM, -EINVAL. */
+int message_add(msg_t *msg, const struct sip_message *m,
+		const struct sip_flow *flow, const char *contact_user);
+/* Answer @req to where it came from, keeping nothing.  Does not destroy @req.
+ * -EMSGSIZE: larger than a stranger may get; nothing was sent. */
+int send_stateless(struct sip_stack *sip, msg_t *req,
+		   const struct sip_message *m);
+/* Our own Via for @flow with a new branch (also in @branch). */
+enum { BRANCH_BYTES = 7 + 16 + 1 };
+sip_via_t *send_via(su_home_t *home, const struct sip_flow *flow,
+		    char branch[BRANCH_BYTES]);
+
+/* ---- txn.c ------------------------------------------------------------------ */
+
+enum { TAG_CHARS = 16 };
+
+struct sip_txn {
+	struct list link; /* in sip_stack.txns */
+	struct sip_stack *sip;
+	struct sip_view view; /* server side: the request */
+	msg_t *msg;           /* server side: holds the view */
+	nta_incoming_t *irq;
+	nta_outgoing_t *orq;
+	sip_txn_fn fn;
+	sip_response_fn response;
+	void *arg;
+	struct sip_flow flow;
+	char tag[TAG_CHARS + 1];   /* server side: our To-tag */
+	char branch[BRANCH_BYTES]; /* client side */
+	enum sip_method method;
+	int final; /* status of the final response, 0 = none yet */
+	char final_tag[LIMIT_CALLID_BYTES]; /* its To-tag */
+	bool released;                      /* nobody listens */
+	bool cancel_wanted; /* waits for a provisional response */
+	bool provisional, cancelled;
+	struct timer timer; /* client side: the end of waiting */
+};
+
+/* A request that came within a dialog, for its callback. */
+int txn_from_leg(struct sip_txn **out, struct sip_stack *sip,
+		 nta_incoming_t *irq, const sip_t *s);
+/* Send @msg, which is complete, as a client transaction along @out's flow;
+ * takes @msg in every case. */
+int txn_send(struct sip_txn **txn, struct sip_stack *sip, msg_t *msg,
+	     const struct sip_flow *flow, sip_response_fn fn, void *arg);
+/* False: a 2xx to INVITE that the library must not see. */
+bool txn_admit_answer(struct sip_stack *sip, msg_t *msg, sip_t *s);
+void txn_destroy_all(struct sip_stack *sip);
+
+/* ---- dialog.c ---------------------------------------------------------------- */
+
+void dialog_destroy_all(struct sip_stack *sip);
+/* End a call that nobody wants: ACK the 2xx @answer to INVITE @txn, then
+ * BYE. */
+void dialog_ack_and_bye(struct sip_txn *txn, const sip_t *answer);
+
+#endif

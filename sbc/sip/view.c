@@ -1,0 +1,244 @@
+/*
+ * view.c - what the other rooms see of a message
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * A read-only picture: texts point into the library's message or are written
+ * into its memory, so both die together.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include <sofia-sip/url.h>
+
+#include "sip/stack.h"
+
+static const struct {
+	sip_method_t number;
+	enum sip_method method;
+} methods[] = {
+	{sip_method_invite, SIP_INVITE},
+	{sip_method_ack, SIP_ACK},
+	{sip_method_cancel, SIP_CANCEL},
+	{sip_method_bye, SIP_BYE},
+	{sip_method_options, SIP_OPTIONS},
+	{sip_method_register, SIP_REGISTER},
+	{sip_method_info, SIP_INFO},
+	{sip_method_prack, SIP_PRACK},
+	{sip_method_update, SIP_UPDATE},
+	{sip_method_subscribe, SIP_SUBSCRIBE},
+	{sip_method_notify, SIP_NOTIFY},
+	{sip_method_message, SIP_MESSAGE},
+	{sip_method_refer, SIP_REFER},
+	{sip_method_publish, SIP_PUBLISH},
+};
+
+enum sip_method method_of(sip_method_t m)
+{
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+		if (methods[i].number == m)
+			return methods[i].method;
+	return SIP_UNKNOWN;
+}
+
+/* Seconds, clamped to 32 bits; -1 when it is no number (RFC 3261 20.19: to be
+ * taken as the default). */
+static int64_t seconds(const char *text)
+{
+	struct str s = str_of(text);
+	uint64_t n;
+	int err;
+
+	if (!text)
+		return -1;
+	err = str_u64(s, UINT32_MAX, &n);
+	if (err == -ERANGE)
+		return UINT32_MAX;
+	return err ? -1 : (int64_t)n;
+}
+
+static void uri_fill(struct sip_uri *out, const url_t *url)
+{
+	uint64_t port;
+
+	out->scheme = url->url_scheme ? url->url_scheme : "";
+	out->user = url->url_user;
+	out->host = url->url_host ? url->url_host : "";
+	out->port = 0;
+	if (url->url_port && !str_u64(str_of(url->url_port), 65535, &port))
+		out->port = (uint16_t)port;
+}
+
+/* A copy of @text without the quotes around it and the escapes in it. */
+static const char *unquoted(su_home_t *home, const char *text)
+{
+	size_t n = text ? strlen(text) : 0;
+	char *out, *w;
+
+	if (!n)
+		return NULL;
+	if (n < 2 || text[0] != '"' || text[n - 1] != '"')
+		return text;
+	out = w = su_alloc(home, (isize_t)n);
+	if (!out)
+		return NULL;
+	for (size_t i = 1; i < n - 1; i++) {
+		if (text[i] == '\\' && i + 1 < n - 1)
+			i++;
+		*w++ = text[i];
+	}
+	*w = '\0';
+	return *out ? out : NULL;
+}
+
+/* The value of parameter @name= of a list of "name=value". */
+static const char *param(const msg_param_t *params, const char *name)
+{
+	return params ? msg_params_find(params, name) : NULL;
+}
+
+static int contact_fill(struct sip_contact *out, su_home_t *home,
+			const sip_contact_t *m)
+{
+	const char *reg_id = param(m->m_params, "reg-id=");
+	uint64_t n;
+
+	out->uri = url_as_string(home, m->m_url);
+	if (!out->uri)
+		return -ENOMEM;
+	out->expires = seconds(m->m_expires);
+	out->instance = unquoted(home, param(m->m_params, "+sip.instance="));
+	out->reg_id = 0;
+	if (reg_id && !str_u64(str_of(reg_id), INT32_MAX, &n))
+		out->reg_id = (uint32_t)n;
+	return 0;
+}
+
+static int contacts_fill(struct sip_view *v, su_home_t *home, const sip_t *s)
+{
+	const sip_contact_t *m;
+	unsigned n = 0;
+	int err;
+
+	for (m = s->sip_contact; m; m = m->m_next) {
+		if (m->m_url->url_type == url_any)
+			v->contact_star = true;
+		else
+			n++;
+	}
+	if (!n)
+		return 0;
+	/* One more than anybody takes shows that there were too many. */
+	if (n > LIMIT_CONTACTS + 1)
+		n = LIMIT_CONTACTS + 1;
+	v->contacts = su_zalloc(home, (isize_t)(n * sizeof(*v->contacts)));
+	if (!v->contacts)
+		return -ENOMEM;
+	for (m = s->sip_contact; m && v->n_contacts < n; m = m->m_next) {
+		if (m->m_url->url_type == url_any)
+			continue;
+		err = contact_fill(&v->contacts[v->n_contacts], home, m);
+		if (err)
+			return err;
+		v->n_contacts++;
+	}
+	return 0;
+}
+
+static int path_fill(struct sip_view *v, su_home_t *home, const sip_t *s)
+{
+	const sip_path_t *p;
+	char *text = NULL;
+
+	for (p = s->sip_path; p; p = p->r_next) {
+		const char *uri = url_as_string(home, p->r_url);
+
+		if (!uri)
+			return -ENOMEM;
+		text = text ? su_sprintf(home, "%s, <%s>", text, uri)
+			    : su_sprintf(home, "<%s>", uri);
+		if (!text)
+			return -ENOMEM;
+	}
+	v->path = text;
+	return 0;
+}
+
+static void body_fill(struct sip_view *v, const sip_t *s)
+{
+	if (!s->sip_payload || !s->sip_payload->pl_len)
+		return;
+	v->body.p = s->sip_payload->pl_data;
+	v->body.n = s->sip_payload->pl_len;
+	v->content_type = s->sip_content_type && s->sip_content_type->c_type
+				  ? s->sip_content_type->c_type
+				  : "";
+}
+
+static void addresses_fill(struct sip_view *v, su_home_t *home, const sip_t *s)
+{
+	if (s->sip_from) {
+		uri_fill(&v->from, s->sip_from->a_url);
+		v->from_display = unquoted(home, s->sip_from->a_display);
+		v->from_tag = s->sip_from->a_tag;
+	}
+	if (s->sip_to) {
+		uri_fill(&v->to, s->sip_to->a_url);
+		v->to_tag = s->sip_to->a_tag;
+	}
+}
+
+static void numbers_fill(struct sip_view *v, const sip_t *s)
+{
+	const sip_max_forwards_t *mf = s->sip_max_forwards;
+
+	v->cseq = s->sip_cseq ? s->sip_cseq->cs_seq : 0;
+	v->max_forwards = mf ? (int)(mf->mf_count & 0xff) : -1;
+	v->expires = -1;
+	if (s->sip_expires)
+		v->expires = s->sip_expires->ex_delta > UINT32_MAX
+				     ? UINT32_MAX
+				     : (int64_t)s->sip_expires->ex_delta;
+	v->retry_after = -1;
+	if (s->sip_retry_after)
+		v->retry_after = (int64_t)s->sip_retry_after->af_delta;
+}
+
+static int request_line_fill(struct sip_view *v, su_home_t *home,
+			     const sip_t *s)
+{
+	v->method = method_of(s->sip_request->rq_method);
+	v->method_name = s->sip_request->rq_method_name;
+	uri_fill(&v->uri, s->sip_request->rq_url);
+	v->uri_text = url_as_string(home, s->sip_request->rq_url);
+	return v->uri_text ? 0 : -ENOMEM;
+}
+
+int view_fill(struct sip_view *v, su_home_t *home, const msg_t *msg,
+	      const sip_t *s)
+{
+	int err = 0;
+
+	memset(v, 0, sizeof(*v));
+	v->msg = s;
+	if (s->sip_request) {
+		err = request_line_fill(v, home, s);
+	} else {
+		v->status = s->sip_status->st_status;
+		v->phrase = s->sip_status->st_phrase;
+		v->internal = nta_msg_is_internal(msg);
+		v->method = s->sip_cseq ? method_of(s->sip_cseq->cs_method)
+					: SIP_UNKNOWN;
+		v->method_name = s->sip_cseq ? s->sip_cseq->cs_method_name : "";
+	}
+	if (err)
+		return err;
+	addresses_fill(v, home, s);
+	numbers_fill(v, s);
+	v->call_id = s->sip_call_id ? s->sip_call_id->i_id : "";
+	v->branch = s->sip_via ? s->sip_via->v_branch : NULL;
+	v->user_agent = s->sip_user_agent ? s->sip_user_agent->g_string : NULL;
+	body_fill(v, s);
+	err = contacts_fill(v, home, s);
+	return err ? err : path_fill(v, home, s);
+}
