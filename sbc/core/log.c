@@ -28,9 +28,9 @@
 #include "core/clock.h"
 
 enum {
-	LINE_BYTES = 1024,  /* with its newline */
+	LINE_BYTES = 2048,  /* with its newline; sbc.ready lists addresses */
 	TAIL_BYTES = 8,     /* kept free for what closes a cut line */
-	RING_SLOTS = 1024,  /* a power of two */
+	RING_SLOTS = 512,   /* a power of two */
 	EVENTS_MAX = 256,   /* a power of two: names under rate limit */
 	ADMIT_MS = 1000,    /* one line per name and this time */
 	BATCH_BYTES = 32768 /* written at once */
