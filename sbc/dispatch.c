@@ -56,12 +56,40 @@ static void (*const handlers[])(struct sbc *sbc, struct sip_request *req) = {
 	[SIP_CANCEL] = no_dialog,
 };
 
+bool may_answer(void *arg, const struct sip_flow *flow, const char *realm)
+{
+	struct sbc *sbc = arg;
+	const struct conf_realm *r = config_realm(sbc->config, realm);
+
+	if (!r || r->strangers == CONF_ANSWER)
+		return true;
+	return screen_class_of(sbc->screen, &flow->remote, clock_mono()) !=
+	       SCREEN_UNKNOWN;
+}
+
+/*
+ * In a realm that is silent to strangers a phone must still be able to come
+ * in: what names a user that we have is answered, everything else is not.
+ */
+static bool names_a_phone(struct sbc *sbc, const struct sip_view *view)
+{
+	if (view->method != SIP_REGISTER && view->method != SIP_INVITE)
+		return false;
+	return view->from.user && config_phone_by_user(sbc->config, view->realm,
+						       str_of(view->from.user));
+}
+
 void dispatch(void *arg, struct sip_request *req)
 {
 	struct sbc *sbc = arg;
-	enum sip_method method = sip_request_view(req)->method;
+	const struct sip_view *view = sip_request_view(req);
+	enum sip_method method = view->method;
 
-	if (method < sizeof(handlers) / sizeof(*handlers) && handlers[method])
+	if (!may_answer(sbc, &view->flow, view->realm) &&
+	    !names_a_phone(sbc, view))
+		sip_request_drop(req);
+	else if (method < sizeof(handlers) / sizeof(*handlers) &&
+		 handlers[method])
 		handlers[method](sbc, req);
 	else
 		sip_request_answer(req, &(struct sip_message){.status = 501});

@@ -172,7 +172,11 @@ static int build_lower(struct sbc *sbc)
 {
 	const struct conf_global *g = config_global(sbc->config);
 	struct screen_conf screen = {.rate = g->source_rate};
-	struct sip_conf sip = {.request = dispatch, .arg = sbc};
+	struct sip_conf sip = {
+		.request = dispatch,
+		.may_answer = may_answer,
+		.arg = sbc,
+	};
 	struct store_conf store = {.dir = sbc->data_dir};
 	struct media_conf media = {.workers = g->workers};
 	int err;

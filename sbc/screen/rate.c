@@ -279,3 +279,14 @@ bool rate_admit_call(struct rate *r, const struct addr *source,
 	c->count++;
 	return true;
 }
+
+enum screen_class rate_class(struct rate *r, const struct addr *source,
+			     mono_ms now)
+{
+	uint8_t key[KEY_BYTES];
+	const struct source *s;
+
+	host_key(key, source);
+	s = find(r, key, hash_bytes(key, KEY_BYTES));
+	return s ? class_of(s, now) : SCREEN_UNKNOWN;
+}

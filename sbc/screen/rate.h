@@ -28,5 +28,7 @@ bool rate_admit_call(struct rate *r, const struct addr *source,
 		     struct str call_id, mono_ms now);
 void rate_promote(struct rate *r, const struct addr *source,
 		  enum screen_class cls, mono_ms until);
+enum screen_class rate_class(struct rate *r, const struct addr *source,
+			     mono_ms now);
 
 #endif

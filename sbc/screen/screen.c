@@ -90,6 +90,12 @@ void screen_promote(struct screen *s, const struct addr *source,
 	rate_promote(s->rate, source, cls, until);
 }
 
+enum screen_class screen_class_of(struct screen *s, const struct addr *source,
+				  mono_ms now)
+{
+	return rate_class(s->rate, source, now);
+}
+
 uint64_t screen_count(const struct screen *s, enum screen_verdict verdict)
 {
 	return verdict < SCREEN_VERDICTS ? s->counts[verdict] : 0;

@@ -73,6 +73,9 @@ int screen_answer(struct buf *out, enum screen_verdict verdict,
  * end of two promotions holds, and the larger budget while both hold. */
 void screen_promote(struct screen *s, const struct addr *source,
 		    enum screen_class cls, mono_ms until);
+/* What @source is now.  Changes nothing. */
+enum screen_class screen_class_of(struct screen *s, const struct addr *source,
+				  mono_ms now);
 uint64_t screen_count(const struct screen *s, enum screen_verdict verdict);
 
 #endif

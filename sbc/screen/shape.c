@@ -103,11 +103,30 @@ static bool is_continued(struct str text)
 	return text.n && (*text.p == ' ' || *text.p == '\t');
 }
 
+/* Is any of the eight bytes at @p below space, or DEL?  The usual answer is no,
+ * and it is most of what a datagram costs to ask byte by byte. */
+static bool has_control_in_8(const char *p)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	const uint64_t tops = ones * 0x80;
+	uint64_t x, del;
+
+	memcpy(&x, p, sizeof(x));
+	del = x ^ (ones * 0x7f);
+	return (((x - ones * 0x20) & ~x) | ((del - ones) & ~del)) & tops;
+}
+
 /* Control bytes of @line: a quoted pair may hold them (RFC 3261 25.1). */
 static void look_controls(struct shape_header *h, struct str line)
 {
 	for (size_t i = 0; i < line.n; i++) {
-		unsigned char c = (unsigned char)line.p[i];
+		unsigned char c;
+
+		while (i + 8 <= line.n && !has_control_in_8(line.p + i))
+			i += 8;
+		if (i == line.n)
+			break;
+		c = (unsigned char)line.p[i];
 
 		if (!(classes[c] & CONTROL) || c == '\t')
 			continue;
@@ -319,12 +338,12 @@ static void look_via(struct look *k, const struct shape_header *h)
 {
 	struct via_look via;
 
-	via_look(&via, h->value);
-	k->is_trap |= via.is_trap || h->control;
+	k->is_trap |= h->control || via_has_maddr(h->value);
 	if (k->has_via)
 		return; /* only the topmost decides where an answer goes */
+	via_look(&via, h->value);
 	k->has_via = true;
-	k->is_trap |= !via.has_host;
+	k->is_trap |= via.is_trap || !via.has_host;
 	k->is_malformed |= via.is_broken;
 }
 

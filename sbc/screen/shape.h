@@ -50,6 +50,8 @@ struct via_look {
 	size_t rport_end; /* behind a ";rport" without value; 0 = none */
 };
 
+/* Part of is_trap that counts in every Via of a message. */
+bool via_has_maddr(struct str value);
 void via_look(struct via_look *out, struct str value);
 
 /* RFC 3261 25.1. */

@@ -153,7 +153,7 @@ static bool look_params(struct scan *c, struct via_look *out)
 
 /* Anywhere in the value, also in later via-parms and inside quotes: nobody
  * honest writes it, so a rough look is the safe one. */
-static bool has_maddr(struct str v)
+bool via_has_maddr(struct str v)
 {
 	const char *end = v.p + v.n;
 	const char *p = v.p;
@@ -185,7 +185,7 @@ void via_look(struct via_look *out, struct str value)
 	struct scan c = {.s = value};
 
 	memset(out, 0, sizeof(*out));
-	out->is_trap = has_maddr(value);
+	out->is_trap = via_has_maddr(value);
 	out->first_end = find_first_end(value);
 	out->has_host = skip_protocol(&c) && skip_sent_by(&c);
 	if (out->has_host)
