@@ -349,9 +349,11 @@ static void look_via(struct look *k, const struct shape_header *h)
 
 static void look_header(struct look *k, const struct shape_header *h)
 {
-	k->is_malformed |= h->control || h->nul ||
-			   h->value.n > MAX_HEADER_BYTES ||
-			   ++k->headers > MAX_HEADERS;
+	k->is_malformed |= h->control || h->nul;
+	if (h->value.n > MAX_HEADER_BYTES || ++k->headers > MAX_HEADERS) {
+		k->is_malformed = true;
+		return;
+	}
 	switch (*h->name.p | 0x20) {
 	case 'v':
 		if (is_named(h->name, "Via", 'v'))
@@ -373,14 +375,15 @@ static void look_header(struct look *k, const struct shape_header *h)
 	}
 }
 
-/* False: the headers do not end. */
+/* False: the headers do not end, or not before we have had enough. */
 static bool look_headers(struct look *k, struct str text)
 {
 	struct shape_header h;
+	unsigned lines = 0;
 	int more;
 
 	while ((more = shape_header_next(&text, &h)) != 0) {
-		if (more == -ENODATA)
+		if (more == -ENODATA || ++lines > 2 * MAX_HEADERS)
 			return false;
 		if (more == 1)
 			look_header(k, &h);

@@ -335,6 +335,16 @@ static void headers_are_limited_in_number(void **state)
 	expect(text, SCREEN_MALFORMED);
 }
 
+static void headers_without_number_are_dropped(void **state)
+{
+	static char text[LIMIT_MESSAGE_BYTES];
+
+	grow(grow(grow(text, LINE VIA, 1), "X: 1\r\n", 300), REST, 1);
+	expect(text, SCREEN_SHAPE);
+	grow(grow(grow(text, LINE VIA, 1), "no header\r\n", 300), REST, 1);
+	expect(text, SCREEN_SHAPE);
+}
+
 static void headers_are_limited_in_length(void **state)
 {
 	static char text[LIMIT_MESSAGE_BYTES];
@@ -461,6 +471,7 @@ int main(void)
 		cmocka_unit_test(zero_byte_in_a_value_is_malformed_even_quoted),
 		cmocka_unit_test(body_may_hold_anything),
 		cmocka_unit_test(headers_are_limited_in_number),
+		cmocka_unit_test(headers_without_number_are_dropped),
 		cmocka_unit_test(headers_are_limited_in_length),
 		cmocka_unit_test(datagram_is_limited_at_both_ends),
 		cmocka_unit_test(scanners_are_known_by_name),
