@@ -56,7 +56,8 @@ static void (*const handlers[])(struct sbc *sbc, struct sip_request *req) = {
 	[SIP_CANCEL] = no_dialog,
 };
 
-bool may_answer(void *arg, const struct sip_flow *flow, const char *realm)
+bool dispatch_may_answer(void *arg, const struct sip_flow *flow,
+			 const char *realm)
 {
 	struct sbc *sbc = arg;
 	const struct conf_realm *r = config_realm(sbc->config, realm);
@@ -85,7 +86,7 @@ void dispatch(void *arg, struct sip_request *req)
 	const struct sip_view *view = sip_request_view(req);
 	enum sip_method method = view->method;
 
-	if (!may_answer(sbc, &view->flow, view->realm) &&
+	if (!dispatch_may_answer(sbc, &view->flow, view->realm) &&
 	    !names_a_phone(sbc, view))
 		sip_request_drop(req);
 	else if (method < sizeof(handlers) / sizeof(*handlers) &&

@@ -174,7 +174,7 @@ static int build_lower(struct sbc *sbc)
 	struct screen_conf screen = {.rate = g->source_rate};
 	struct sip_conf sip = {
 		.request = dispatch,
-		.may_answer = may_answer,
+		.may_answer = dispatch_may_answer,
 		.arg = sbc,
 	};
 	struct store_conf store = {.dir = sbc->data_dir};

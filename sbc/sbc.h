@@ -60,7 +60,8 @@ int sbc_run(const char *config_path, const char *data_dir);
 /* dispatch.c: the front door.  Every request outside a dialog comes here. */
 void dispatch(void *arg, struct sip_request *req);
 /* May a bad request of this peer be answered?  Realm option strangers. */
-bool may_answer(void *arg, const struct sip_flow *flow, const char *realm);
+bool dispatch_may_answer(void *arg, const struct sip_flow *flow,
+			 const char *realm);
 
 /* listen.c: bind what the configuration says, follow the machine's addresses.
  * An explicit address beats an all-addresses realm.  0, or an exit code. */

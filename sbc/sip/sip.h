@@ -152,6 +152,7 @@ struct sip_conf {
 /* Installs the guard (guard.c) and starts the stack.  One per process. */
 int sip_create(struct sip_stack **out, const struct sip_conf *conf);
 void sip_destroy(struct sip_stack *sip); /* accepts NULL */
+const char *sip_library_version(void);
 
 /*
  * Bind @transport at exactly @local for realm @realm.  -EADDRINUSE,

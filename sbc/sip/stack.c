@@ -10,6 +10,8 @@
  */
 #include "sip/stack.h"
 
+#include <sofia-sip/sofia_features.h>
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -282,4 +284,9 @@ bool sip_is_own(const struct sip_stack *sip, const struct addr *a)
 unsigned sip_client_txns(const struct sip_stack *sip)
 {
 	return sip->client_txns;
+}
+
+const char *sip_library_version(void)
+{
+	return SOFIA_SIP_VERSION;
 }

@@ -212,3 +212,8 @@ int db_set_aside(const char *path, char *name, size_t name_size)
 	drop_old(path);
 	return err;
 }
+
+const char *store_library_version(void)
+{
+	return sqlite3_libversion();
+}

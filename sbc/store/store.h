@@ -109,5 +109,6 @@ void store_resync_end(struct store *s);
 
 enum store_state store_state(const struct store *s);
 const char *store_state_name(enum store_state state); /* "ok", ... */
+const char *store_library_version(void);
 
 #endif
