@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/err.h"
+#include "core/log.h"
 #include "store/row_codec.h"
 #include "store/writer.h"
 
@@ -32,13 +34,18 @@ int replay_read(struct store *s)
 {
 	int err = journal_pending_read(&s->pending, s->journal_path);
 
+	if (err == -ENOMEM) /* with memory it can be read: keep it for then */
+		return err;
+	if (err)
+		log_error("store.journal_unreadable",
+			  kv_s("err", err_name(err)));
 	for (size_t i = 0; i < s->pending.n; i++) {
 		uint64_t id = id_of(&s->pending.v[i]);
 
 		if (id > s->max_id && id <= INT64_MAX)
 			s->max_id = id;
 	}
-	return err;
+	return 0;
 }
 
 int replay_fill(struct store *s)

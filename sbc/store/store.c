@@ -22,7 +22,6 @@
 #include <unistd.h>
 
 #include "autoconf.h"
-#include "core/err.h"
 #include "core/log.h"
 #include "store/row_codec.h"
 #include "store/writer.h"
@@ -51,24 +50,28 @@ static uint64_t id_from_clock(void)
 	return (uint64_t)clock_wall() << 16;
 }
 
+/* The writer gives a database up that does not take its changes; it may well
+ * be readable still. */
+static void open_to_read(struct store *s)
+{
+	char why[STORE_WHY_BYTES];
+
+	if (!s->db)
+		db_open(&s->db, s->db_path, DB_ALONE, false, why, sizeof(why));
+}
+
 /* The database as well as it goes; returns the number for the next record. */
 static uint64_t open_database(struct store *s)
 {
 	uint64_t id = 0, seq = 0;
-	char why[STORE_WHY_BYTES];
-	int err = replay_read(s);
 
-	if (err)
-		log_error("store.journal_unreadable",
-			  kv_s("err", err_name(err)));
 	if (writer_transact(s, replay_fill) == 0) {
 		if (s->pending.n)
 			log_info("store.replayed",
 				 kv_i("records", (int64_t)s->pending.n));
 		journal_pending_free(&s->pending);
-	} else if (!s->db) {
-		db_open(&s->db, s->db_path, DB_ALONE, false, why, sizeof(why));
 	}
+	open_to_read(s);
 	if (!s->db || rows_binding_limits(&s->db->binding, &id, &seq) != 0)
 		id = id_from_clock();
 	if (id > s->max_id)
@@ -92,6 +95,8 @@ int store_make(struct store **out, const struct store_conf *conf)
 	err = s->wake_fd < 0 || s->done_fd < 0 ? -errno : 0;
 	if (!err)
 		err = set_conf(s, conf);
+	if (!err)
+		err = replay_read(s);
 	if (err)
 		goto fail;
 	next_seq = open_database(s);
@@ -186,6 +191,7 @@ int store_load_bindings(struct store *s,
 	int err;
 
 	pthread_mutex_lock(&s->db_lock);
+	open_to_read(s);
 	err = replay_each(s, fn, arg);
 	journal_pending_free(&s->pending);
 	pthread_mutex_unlock(&s->db_lock);
@@ -194,16 +200,13 @@ int store_load_bindings(struct store *s,
 
 /* ---- changing ----------------------------------------------------------- */
 
-/* The fence orders our append before our look at the flag, as the writer orders
- * its flag before its look at the journal. */
+/* Wake a writer that sleeps, hurry one that gathers for too long. */
 static void after_append(struct store *s)
 {
-	atomic_thread_fence(memory_order_seq_cst);
-	if (atomic_load_explicit(&s->is_asleep, memory_order_relaxed))
-		writer_wake(s);
-	else if (journal_is_half_full(s->journal) &&
-		 !atomic_load_explicit(&s->is_kicked, memory_order_relaxed) &&
-		 !atomic_exchange(&s->is_kicked, true))
+	writer_wake(s);
+	if (journal_is_half_full(s->journal) &&
+	    !atomic_load_explicit(&s->is_kicked, memory_order_relaxed) &&
+	    !atomic_exchange(&s->is_kicked, true))
 		eventfd_write(s->wake_fd, 1);
 }
 

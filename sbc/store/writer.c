@@ -27,6 +27,8 @@
 
 #define NEVER INT64_MAX
 
+/* Both sides exchange the flag: either this sees it set, or the writer's own
+ * exchange comes later and its look at the journal sees what we appended. */
 void writer_wake(struct store *s)
 {
 	if (atomic_exchange(&s->is_asleep, false))
@@ -266,8 +268,7 @@ static void sleep_for(struct store *s, int64_t ms)
 	eventfd_t count;
 	bool is_idle = s->commit_at == 0;
 
-	atomic_store(&s->is_asleep, is_idle);
-	atomic_thread_fence(memory_order_seq_cst);
+	atomic_exchange(&s->is_asleep, is_idle);
 	if ((is_idle && !journal_is_empty(s->journal)) ||
 	    (ms < 0 && refreshes_due(s) != NEVER))
 		ms = 0; /* it came while we lay down */

@@ -106,7 +106,7 @@ int writer_apply(struct store *s, const struct journal_record *rec);
 void writer_wake(struct store *s);
 
 /* replay.c */
-int replay_read(struct store *s); /* fills pending, max_id */
+int replay_read(struct store *s); /* fills pending, max_id; -ENOMEM */
 int replay_fill(struct store *s); /* for writer_transact() */
 /* Put what is pending into the (new) journal again. */
 void replay_requeue(struct store *s);
