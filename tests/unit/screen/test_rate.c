@@ -371,6 +371,18 @@ static void flooding_call_id_is_found_among_many(void **state)
 	assert_in_range(admitted, 50, 80);
 }
 
+static void flood_takes_its_slot_from_whoever_had_it(void **state)
+{
+	for (unsigned i = 0; i < 20000; i++) {
+		char call_id[16];
+
+		snprintf(call_id, sizeof(call_id), "call-%u", i);
+		offer_call(*state, "192.0.2.1", call_id, 1);
+	}
+	assert_in_range(offer_call(*state, "192.0.2.1", "flood", 20000), 50,
+			120);
+}
+
 #define RIG(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -401,6 +413,7 @@ int main(void)
 		RIG(other_call_ids_and_sources_are_free),
 		RIG(many_honest_call_ids_do_not_disturb_each_other),
 		RIG(flooding_call_id_is_found_among_many),
+		RIG(flood_takes_its_slot_from_whoever_had_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
