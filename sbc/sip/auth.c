@@ -223,7 +223,8 @@ static enum sip_auth_verdict count_check(struct sip_auth *auth,
 
 /* The digest-uri must name what the Request-URI names (RFC 3261 22.4), else
  * a captured response could be moved to another request.  Phones differ from
- * themselves in port and parameters only. */
+ * themselves in port and parameters, and some (sipp too) leave the user out;
+ * the nonce count keeps a response from being used twice all the same. */
 static bool uri_matches(const char *uri, const struct sip_view *v)
 {
 	struct str rest = str_of(uri), scheme, host, user = {0};
@@ -253,7 +254,7 @@ static bool uri_matches(const char *uri, const struct sip_view *v)
 		}
 	}
 	return str_case_eq_c(host, v->uri.host) &&
-	       (v->uri.user ? str_eq_c(user, v->uri.user) : !user.n);
+	       (!user.n || (v->uri.user && str_eq_c(user, v->uri.user)));
 }
 
 static bool alg_allowed(enum digest_alg alg, enum conf_digest option)

@@ -119,11 +119,7 @@ static uint64_t epoch_ns;
 
 static uint64_t steady_ns(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return epoch_ns + (uint64_t)t.tv_sec * 1000000000u +
-	       (uint64_t)t.tv_nsec;
+	return epoch_ns + clock_mono_us() * 1000u;
 }
 
 static void steady_time(su_time_t *tv)
@@ -148,16 +144,13 @@ extern su_time64_t (*_su_nanotime)(su_time64_t *);
 
 static void clock_install(void)
 {
-	const uint64_t ntp_epoch_s = 2208988800u;
-	struct timespec wall, mono;
+	const uint64_t ntp_epoch_ms = 2208988800000u;
 
 	if (epoch_ns)
 		return; /* never moves again, not even for a second stack */
-	clock_gettime(CLOCK_REALTIME, &wall);
-	clock_gettime(CLOCK_MONOTONIC, &mono);
-	epoch_ns =
-		(ntp_epoch_s + (uint64_t)wall.tv_sec - (uint64_t)mono.tv_sec) *
-		1000000000u;
+	epoch_ns = (ntp_epoch_ms + (uint64_t)clock_wall() -
+		    (uint64_t)clock_mono()) *
+		   1000000u;
 	_su_time = steady_time;
 	_su_nanotime = steady_nanotime;
 }
