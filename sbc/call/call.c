@@ -26,6 +26,7 @@ int calls_create(struct calls **out, const struct calls_conf *conf,
 	calls->conf = *conf;
 	calls->config = config_ref(config);
 	list_init(&calls->all);
+	list_init(&calls->lingering);
 	hash_init(&calls->by_invite);
 	*out = calls;
 	return 0;
@@ -43,7 +44,7 @@ static void call_free(struct call *call)
 	if (call->invite_key)
 		hash_remove(&calls->by_invite, &call->by_invite);
 	list_remove(&call->node);
-	calls->n--;
+	calls->n -= !call->over;
 	config_unref(call->config);
 	free(call->invite_key);
 	free(call->display);
@@ -55,6 +56,8 @@ void calls_destroy(struct calls *calls)
 	if (!calls)
 		return;
 	list_for_each_safe (pos, &calls->all)
+		call_free(list_entry(pos, struct call, node));
+	list_for_each_safe (pos, &calls->lingering)
 		call_free(list_entry(pos, struct call, node));
 	hash_clear(&calls->by_invite);
 	config_unref(calls->config);
@@ -120,21 +123,54 @@ int call_add_leg(struct call *call, struct leg *leg)
 	return -ENOSPC;
 }
 
-static bool has_live_leg(const struct call *call)
+/*
+ * What a call still waits for.  A leg that was cancelled before it answered is
+ * nobody's call any more; it stays only to end a 200 that may still come.
+ */
+enum remains { CALL_IS_ON, CALL_LINGERS, CALL_IS_OVER };
+
+static enum remains what_remains(const struct call *call)
 {
+	enum remains most = CALL_IS_OVER;
+
 	for (unsigned i = 0; i < CALL_LEGS; i++) {
-		if (call->legs[i] && leg_state(call->legs[i]) != LEG_DEAD)
-			return true;
+		const struct leg *leg = call->legs[i];
+
+		if (!leg || leg_state(leg) == LEG_DEAD)
+			continue;
+		if (leg == call->a || leg == call->b ||
+		    leg_state(leg) != LEG_ENDING)
+			return CALL_IS_ON;
+		most = CALL_LINGERS;
 	}
-	return false;
+	return most;
 }
 
-/* The reaper: free dead legs, and the call when none lives and none is to
- * come. */
-static void call_reap(void *arg)
+/* Out of the list and the log; lingering legs may stay. */
+static void call_over(struct call *call)
 {
-	struct call *call = arg;
+	struct calls *calls = call->owner;
 
+	if (call->over)
+		return;
+	call->over = true;
+	log_info("call.end", kv_s("call", call->id), kv_s("from", call->from),
+		 kv_s("to", call->to),
+		 kv_s("cause", call->cause ? call->cause : "ended"),
+		 kv_i("status", call->status),
+		 kv_i("duration_ms",
+		      call->answered ? clock_mono() - call->answered : 0));
+	list_remove(&call->node);
+	list_append(&calls->lingering, &call->node);
+	calls->n--;
+	if (call->invite_key)
+		hash_remove(&calls->by_invite, &call->by_invite);
+	free(call->invite_key);
+	call->invite_key = NULL;
+}
+
+static void free_dead_legs(struct call *call)
+{
 	for (unsigned i = 0; i < CALL_LEGS; i++) {
 		struct leg *leg = call->legs[i];
 
@@ -149,15 +185,22 @@ static void call_reap(void *arg)
 		call->legs[i] = NULL;
 		leg_destroy(leg);
 	}
-	if (has_live_leg(call))
+}
+
+/* The reaper: free dead legs, and the call when none lives and none is to
+ * come. */
+static void call_reap(void *arg)
+{
+	struct call *call = arg;
+	enum remains remains;
+
+	free_dead_legs(call);
+	remains = what_remains(call);
+	if (remains == CALL_IS_ON)
 		return;
-	log_info("call.end", kv_s("call", call->id), kv_s("from", call->from),
-		 kv_s("to", call->to),
-		 kv_s("cause", call->cause ? call->cause : "ended"),
-		 kv_i("status", call->status),
-		 kv_i("duration_ms",
-		      call->answered ? clock_mono() - call->answered : 0));
-	call_free(call);
+	call_over(call);
+	if (remains == CALL_IS_OVER)
+		call_free(call);
 }
 
 void call_leg_dead(void *arg, struct leg *leg)

@@ -20,6 +20,7 @@ struct calls {
 	struct calls_conf conf;
 	struct config *config;
 	struct list all;
+	struct list lingering; /* over, but for a CANCEL that waits */
 	struct hash by_invite; /* to tell merged requests */
 	unsigned n;
 };
@@ -34,6 +35,7 @@ struct call {
 	char *display; /* From display name, or NULL */
 	char *invite_key;
 	enum call_state state;
+	bool over; /* in calls->lingering */
 	unsigned worker;
 	int max_forwards; /* of the INVITEs that we send */
 	wall_ms started_at, answered_at;

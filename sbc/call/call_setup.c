@@ -117,7 +117,12 @@ static int admit(struct calls *calls, const struct sip_view *view,
 		return 503;
 	if (!user || strlen(user) >= LIMIT_USER_BYTES)
 		return 404;
-	if (route_find(to, calls->config, view->realm, user) == ROUTE_NONE)
+	if (registrar_is_ours(calls->conf.registrar, caller->realm,
+			      view->uri.host))
+		route_find(to, calls->config, view->realm, user);
+	else
+		route_find_list(to, calls->config, view->realm, user);
+	if (to->kind == ROUTE_NONE)
 		return 404;
 	return is_reachable(calls, to) ? 0 : 480;
 }

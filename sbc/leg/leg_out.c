@@ -99,7 +99,12 @@ int out_take_answer(struct leg *leg, const struct leg_input *in)
 
 int out_take_refusal(struct leg *leg, const struct leg_input *in)
 {
-	leg_tell_ended(leg, in->status, "rejected");
+	/* A peer's 503 speaks for that peer alone (RFC 3261 16.7 step 6);
+	 * the stack's own means that it cannot be reached. */
+	int status =
+		in->status == 503 && !in->view->internal ? 500 : in->status;
+
+	leg_tell_ended(leg, status, "rejected");
 	return 0;
 }
 

@@ -90,8 +90,8 @@ static const struct conf_phone *identify(struct registrar *reg,
 	return NULL;
 }
 
-static bool is_our_host(const struct registrar *reg,
-			const struct conf_realm *realm, const char *host)
+bool registrar_is_ours(const struct registrar *reg,
+		       const struct conf_realm *realm, const char *host)
 {
 	if (!host)
 		return false;
@@ -342,7 +342,7 @@ void registrar_register(struct registrar *reg, struct sip_request *req)
 		refuse(req, realm, 403);
 		return;
 	}
-	if (!is_our_host(reg, realm, view->to.host)) {
+	if (!registrar_is_ours(reg, realm, view->to.host)) {
 		refuse(req, realm, 404);
 		return;
 	}

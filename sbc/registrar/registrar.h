@@ -69,6 +69,10 @@ void registrar_register(struct registrar *reg, struct sip_request *req);
  */
 unsigned registrar_find(const struct registrar *reg, const char *phone,
 			const struct binding **out, unsigned max);
+/* @host may stand in an AOR of @realm: its domain and aliases, and any local
+ * address of the box. */
+bool registrar_is_ours(const struct registrar *reg,
+		       const struct conf_realm *realm, const char *host);
 unsigned registrar_count(const struct registrar *reg);
 void registrar_each(const struct registrar *reg,
 		    void (*fn)(void *arg, const struct binding *b), void *arg);

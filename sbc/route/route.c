@@ -42,21 +42,14 @@ static void add_targets(struct route_result *out, const struct config *cfg,
 	}
 }
 
-enum route_kind route_find(struct route_result *out, const struct config *cfg,
-			   const char *from_realm, const char *user)
+enum route_kind route_find_list(struct route_result *out,
+				const struct config *cfg,
+				const char *from_realm, const char *user)
 {
 	const struct conf_route *routes;
-	const struct conf_phone *phone;
-	size_t n;
+	size_t n = config_routes(cfg, &routes);
 
 	*out = (struct route_result){.kind = ROUTE_NONE};
-	phone = find_phone(cfg, from_realm, str_of(user));
-	if (phone) {
-		out->kind = ROUTE_PHONE;
-		out->targets[out->n++].phone = phone;
-		return out->kind;
-	}
-	n = config_routes(cfg, &routes);
 	for (size_t i = 0; i < n; i++) {
 		if (!route_fits(&routes[i], from_realm, user))
 			continue;
@@ -65,6 +58,19 @@ enum route_kind route_find(struct route_result *out, const struct config *cfg,
 		add_targets(out, cfg, &routes[i]);
 		break;
 	}
+	return out->kind;
+}
+
+enum route_kind route_find(struct route_result *out, const struct config *cfg,
+			   const char *from_realm, const char *user)
+{
+	const struct conf_phone *phone;
+
+	phone = find_phone(cfg, from_realm, str_of(user));
+	if (!phone)
+		return route_find_list(out, cfg, from_realm, user);
+	*out = (struct route_result){.kind = ROUTE_PHONE, .n = 1};
+	out->targets[0].phone = phone;
 	return out->kind;
 }
 

@@ -44,6 +44,10 @@ struct route_result {
  */
 enum route_kind route_find(struct route_result *out, const struct config *cfg,
 			   const char *from_realm, const char *user);
+/* The same without the phones: the request names a host that is not ours. */
+enum route_kind route_find_list(struct route_result *out,
+				const struct config *cfg,
+				const char *from_realm, const char *user);
 
 /*
  * Go on to the next target of a list after this final answer of the present

@@ -39,7 +39,7 @@ struct sip_request {
 };
 
 struct fake_message {
-	int status;		/* answers */
+	int status;             /* answers */
 	enum sip_method method; /* requests; SIP_UNKNOWN for answers */
 	struct sip_txn *txn;
 	struct sip_dialog *dialog;
@@ -89,14 +89,15 @@ static struct fake_message *fake_note(const struct sip_message *m)
 	return f;
 }
 
+/* Stands for a message that was not sent: all of it empty. */
+static struct fake_message fake_none;
+
 static inline struct fake_message *fake_last(void)
 {
-	static struct fake_message none;
-
-	return fake.n ? &fake.sent[fake.n - 1] : &none;
+	return fake.n ? &fake.sent[fake.n - 1] : &fake_none;
 }
 
-/* The newest request with @method, NULL when none was sent. */
+/* The newest request with @method. */
 static inline struct fake_message *fake_request(enum sip_method method)
 {
 	for (unsigned i = fake.n; i > 0; i--) {
@@ -104,7 +105,7 @@ static inline struct fake_message *fake_request(enum sip_method method)
 		    fake.sent[i - 1].method == method)
 			return &fake.sent[i - 1];
 	}
-	return NULL;
+	return &fake_none;
 }
 
 static inline unsigned fake_count(enum sip_method method)
@@ -123,7 +124,7 @@ static inline struct fake_message *fake_answer(const struct sip_txn *txn)
 		if (fake.sent[i - 1].status && fake.sent[i - 1].txn == txn)
 			return &fake.sent[i - 1];
 	}
-	return NULL;
+	return &fake_none;
 }
 
 static struct sip_txn *fake_txn(bool is_server)
@@ -387,10 +388,10 @@ enum sip_auth_verdict sip_auth_check(struct sip_auth *auth,
 				     const struct conf_phone **who)
 {
 	if (fake.verdict == SIP_AUTH_OK)
-		*who = config_phone_by_auth(
-			cfg, NULL,
-			str_of(fake.auth_user ? fake.auth_user
-					      : view->from.user));
+		*who = config_phone_by_auth(cfg, NULL,
+					    str_of(fake.auth_user
+							   ? fake.auth_user
+							   : view->from.user));
 	return fake.verdict;
 }
 
@@ -398,11 +399,9 @@ void sip_auth_challenge(struct sip_auth *auth, const struct sip_view *view,
 			const struct conf_realm *realm, bool stale,
 			struct sip_challenge *out)
 {
-	snprintf(out->text[0], sizeof(out->text[0]),
-		 "Digest realm=\"%s\"%s", realm->digest_realm,
-		 stale ? ", stale=true" : "");
-	out->headers[0] =
-		(struct sip_header){"WWW-Authenticate", out->text[0]};
+	snprintf(out->text[0], sizeof(out->text[0]), "Digest realm=\"%s\"%s",
+		 realm->digest_realm, stale ? ", stale=true" : "");
+	out->headers[0] = (struct sip_header){"WWW-Authenticate", out->text[0]};
 	out->n = 1;
 }
 

@@ -155,8 +155,7 @@ const char *leg_state_name(enum leg_state state)
 	return "up";
 }
 
-bool leg_media_at(const struct leg *leg, unsigned i,
-		  struct leg_media_info *out)
+bool leg_media_at(const struct leg *leg, unsigned i, struct leg_media_info *out)
 {
 	*out = (struct leg_media_info){
 		.type = STR("audio"),
@@ -217,8 +216,7 @@ static int setup(void **state)
 	};
 	snprintf(rig->path, sizeof(rig->path), "/tmp/test_ctl.%d", getpid());
 	assert_int_equal(loop_create(&rig->loop), 0);
-	assert_int_equal(ctl_open(&rig->ctl, rig->loop, rig->path, &source),
-			 0);
+	assert_int_equal(ctl_open(&rig->ctl, rig->loop, rig->path, &source), 0);
 	*state = rig;
 	return 0;
 }
@@ -276,8 +274,7 @@ static json_t *ask(struct rig *rig, const char *method, const char *path)
 
 static long long status_of(json_t *reply)
 {
-	long long status =
-		json_integer_value(json_object_get(reply, "status"));
+	long long status = json_integer_value(json_object_get(reply, "status"));
 
 	json_decref(reply);
 	return status;
@@ -347,8 +344,8 @@ static void calls_have_the_shape_of_the_contract(void **state)
 	assert_int_equal(json_unpack(json_array_get(media, 0),
 				     "{s:s, s:b, s:{s:I}, s:{s:I}}", "codec",
 				     &codec, "latched", &latched, "in",
-				     "packets", &packets, "dropped",
-				     "stranger", &strangers),
+				     "packets", &packets, "dropped", "stranger",
+				     &strangers),
 			 0);
 	assert_int_equal(packets, 5);
 	assert_int_equal(strangers, 7);
@@ -361,10 +358,9 @@ static void a_large_answer_arrives_whole(void **state)
 
 	n_phones = 2500; /* far more than a socket buffer */
 	reply = ask(*state, "GET", "/phones");
-	assert_int_equal(
-		json_array_size(json_object_get(
-			json_object_get(reply, "body"), "phones")),
-		2500);
+	assert_int_equal(json_array_size(json_object_get(
+				 json_object_get(reply, "body"), "phones")),
+			 2500);
 	json_decref(reply);
 }
 
@@ -389,9 +385,9 @@ static void what_is_no_request_is_400(void **state)
 	};
 
 	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++)
-		assert_int_equal(status_of(ask_raw(*state, lines[i],
-						   strlen(lines[i]))),
-				 400);
+		assert_int_equal(
+			status_of(ask_raw(*state, lines[i], strlen(lines[i]))),
+			400);
 }
 
 static void an_endless_line_ends_the_connection(void **state)

@@ -16,7 +16,7 @@
 #include "../fake_sip.h"
 #include "call/call.h"
 
-#define SEC(s) ((s) * 1000)
+#define SEC(s) ((s)*1000)
 
 static const char config_text[] = "config sbc 'global'\n"
 				  "	option schema '1'\n"
@@ -66,6 +66,7 @@ struct rig {
 	struct calls *calls;
 	struct sip_flow flow_a, flow_b;
 	unsigned invites;
+	const char *host; /* of the Request-URI */
 };
 
 /* ---- the registrar, faked ---------------------------------------------------- */
@@ -85,6 +86,12 @@ unsigned registrar_find(const struct registrar *reg, const char *phone,
 	for (; n < bindings.n && n < max; n++)
 		out[n] = &bindings.list[n];
 	return n;
+}
+
+bool registrar_is_ours(const struct registrar *reg,
+		       const struct conf_realm *realm, const char *host)
+{
+	return !strcmp(host, "sbc");
 }
 
 static void add_binding(const char *contact, const char *source)
@@ -110,11 +117,11 @@ static int setup(void **state)
 	fake_media_reset();
 	bindings.n = 0;
 	clock_freeze(5000000, 1700000000000);
-	assert_int_equal(config_parse(&rig->config, "test", STR(config_text),
-				      &errs),
-			 0);
+	assert_int_equal(
+		config_parse(&rig->config, "test", STR(config_text), &errs), 0);
 	assert_int_equal(loop_create(&rig->loop), 0);
 	conf.loop = rig->loop;
+	rig->host = "sbc";
 	assert_int_equal(calls_create(&rig->calls, &conf, rig->config), 0);
 	addr_parse_port(&rig->flow_a.remote, "192.0.2.1:40001");
 	addr_parse_port(&rig->flow_a.local, "203.0.113.10:5060");
@@ -172,7 +179,7 @@ static struct sip_txn *invite(struct rig *rig, const char *user,
 		.method = SIP_INVITE,
 		.flow = rig->flow_a,
 		.realm = "lan",
-		.uri = {.scheme = "sip", .user = user, .host = "sbc"},
+		.uri = {.scheme = "sip", .user = user, .host = rig->host},
 		.uri_text = user,
 		.from = {.user = "100", .host = "sbc"},
 		.from_display = "Alice",
@@ -223,7 +230,6 @@ static void an_offer_crosses_with_our_address_and_port(void **state)
 
 	invite(rig, "101", OFFER);
 	out = fake_request(SIP_INVITE);
-	assert_non_null(out);
 	assert_non_null(strstr(out->body, "c=IN IP4 203.0.113.10"));
 	assert_non_null(strstr(out->body, "RTP/AVP 8 101"));
 	assert_null(strstr(out->body, "192.168.1.7"));
@@ -343,6 +349,25 @@ static void an_unknown_user_is_404_and_an_absent_phone_480(void **state)
 	assert_int_equal(refusal(rig, "101", OFFER), 480);
 }
 
+static void a_foreign_host_is_for_routes_only(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->host = "elsewhere.example";
+	assert_int_equal(refusal(rig, "101", OFFER), 404);
+	invite(rig, "0301234", OFFER);
+	assert_int_equal(fake_count(SIP_INVITE), 1);
+}
+
+static void a_callees_503_becomes_500(void **state)
+{
+	struct rig *rig = *state;
+	struct sip_txn *a = invite(rig, "101", OFFER);
+
+	fake_response(fake_request(SIP_INVITE)->txn, 503, NULL);
+	assert_int_equal(fake_answer(a)->status, 500);
+}
+
 static void a_stranger_is_challenged(void **state)
 {
 	struct rig *rig = *state;
@@ -435,6 +460,27 @@ static void ring_timeout_cancels_and_answers_408(void **state)
 	fake_response(b, 487, NULL);
 	settle(rig);
 	assert_int_equal(calls_count(rig->calls), 0);
+}
+
+static void a_dead_phone_does_not_hold_the_call_in_the_list(void **state)
+{
+	struct rig *rig = *state;
+	struct sip_txn *b;
+
+	invite(rig, "101", OFFER);
+	b = fake_request(SIP_INVITE)->txn;
+	pass(rig, SEC(21));
+	/* Its CANCEL still waits for a provisional answer. */
+	assert_true(b->cancelled);
+	assert_false(b->released);
+	assert_int_equal(calls_count(rig->calls), 0);
+	assert_null(the_call(rig));
+	/* A 200 that comes all the same is ended properly. */
+	fake_response(b, 200, ANSWER);
+	assert_int_equal(fake_count(SIP_ACK), 1);
+	assert_int_equal(fake_count(SIP_BYE), 1);
+	pass(rig, SEC(40));
+	assert_true(b->released);
 }
 
 /* ---- forks and failover ----------------------------------------------------------------- */
@@ -648,8 +694,8 @@ static void a_held_call_may_be_silent_longer(void **state)
 	struct rig *rig = *state;
 	struct sip_txn *b, *a = establish(rig, &b), *change;
 
-	change = fake_in_dialog(a->dialog, SIP_INVITE, &rig->flow_a,
-				HOLD_OFFER);
+	change =
+		fake_in_dialog(a->dialog, SIP_INVITE, &rig->flow_a, HOLD_OFFER);
 	fake_response(fake_request(SIP_INVITE)->txn, 200, HOLD_ANSWER);
 	fake_event(change, SIP_TXN_ACK, NULL);
 	pass(rig, SEC(120));
@@ -666,8 +712,8 @@ static void a_hold_is_carried_to_the_other_side_and_back(void **state)
 	struct sip_txn *b, *a = establish(rig, &b), *change;
 	struct fake_message *out;
 
-	change = fake_in_dialog(a->dialog, SIP_INVITE, &rig->flow_a,
-				HOLD_OFFER);
+	change =
+		fake_in_dialog(a->dialog, SIP_INVITE, &rig->flow_a, HOLD_OFFER);
 	assert_int_equal(fake_answer(change)->status, 100);
 	out = fake_request(SIP_INVITE);
 	assert_ptr_equal(out->dialog, b->dialog);
@@ -695,9 +741,8 @@ static uint64_t version_of(const char *sdp)
 {
 	unsigned long long id, version;
 
-	assert_int_equal(sscanf(strstr(sdp, "o="), "o=- %llu %llu", &id,
-				&version),
-			 2);
+	assert_int_equal(
+		sscanf(strstr(sdp, "o="), "o=- %llu %llu", &id, &version), 2);
 	return version;
 }
 
@@ -723,8 +768,8 @@ static void a_refused_change_leaves_the_call_as_it_was(void **state)
 	struct sip_txn *b, *a = establish(rig, &b), *change;
 	unsigned told = fake_media.last->told;
 
-	change = fake_in_dialog(a->dialog, SIP_INVITE, &rig->flow_a,
-				HOLD_OFFER);
+	change =
+		fake_in_dialog(a->dialog, SIP_INVITE, &rig->flow_a, HOLD_OFFER);
 	fake_response(fake_request(SIP_INVITE)->txn, 488, NULL);
 	assert_int_equal(fake_answer(change)->status, 488);
 	assert_int_equal(fake_media.last->told, told);
@@ -749,8 +794,8 @@ static void a_491_goes_back_to_the_asker(void **state)
 	struct rig *rig = *state;
 	struct sip_txn *b, *a = establish(rig, &b), *change;
 
-	change = fake_in_dialog(a->dialog, SIP_INVITE, &rig->flow_a,
-				HOLD_OFFER);
+	change =
+		fake_in_dialog(a->dialog, SIP_INVITE, &rig->flow_a, HOLD_OFFER);
 	fake_response(fake_request(SIP_INVITE)->txn, 491, NULL);
 	assert_int_equal(fake_answer(change)->status, 491);
 }
@@ -874,6 +919,8 @@ int main(void)
 		T(early_media_is_passed_and_bridged),
 		T(both_sides_learn_where_the_other_wants_media),
 		T(an_unknown_user_is_404_and_an_absent_phone_480),
+		T(a_foreign_host_is_for_routes_only),
+		T(a_callees_503_becomes_500),
 		T(a_stranger_is_challenged),
 		T(a_trunk_needs_no_password),
 		T(a_body_that_is_no_session_is_refused),
@@ -883,6 +930,7 @@ int main(void)
 		T(the_callees_refusal_reaches_the_caller),
 		T(a_callees_challenge_is_not_passed_on),
 		T(ring_timeout_cancels_and_answers_408),
+		T(a_dead_phone_does_not_hold_the_call_in_the_list),
 		T(all_contacts_ring_and_the_first_answer_wins),
 		T(a_200_that_crosses_our_cancel_is_acked_and_ended),
 		T(the_best_refusal_of_all_forks_is_given),

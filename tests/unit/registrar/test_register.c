@@ -15,7 +15,7 @@
 #include "../fake_sip.h"
 #include "registrar/registrar.h"
 
-#define SEC(s) ((s) * 1000)
+#define SEC(s) ((s)*1000)
 
 static const char config_text[] = "config sbc 'global'\n"
 				  "	option schema '1'\n"
@@ -169,9 +169,8 @@ static int setup(void **state)
 	fake_reset();
 	memset(&store, 0, sizeof(store));
 	clock_freeze(5000000, 1700000000000);
-	assert_int_equal(config_parse(&rig->config, "test", STR(config_text),
-				      &errs),
-			 0);
+	assert_int_equal(
+		config_parse(&rig->config, "test", STR(config_text), &errs), 0);
 	assert_int_equal(loop_create(&rig->loop), 0);
 	assert_int_equal(keepalive_create(&rig->ka, rig->loop, ping, rig), 0);
 	addr_parse_port(&rig->flow.remote, "192.0.2.1:40001");
@@ -242,10 +241,12 @@ static void the_answer_lists_all_bindings_with_what_remains(void **state)
 	prepare(rig);
 	rig->contact.uri = "sip:100@192.168.1.51";
 	send_it(rig);
-	assert_non_null(strstr(fake_last()->headers,
-			       "Contact: <sip:100@192.168.1.50>;expires=200\n"));
-	assert_non_null(strstr(fake_last()->headers,
-			       "Contact: <sip:100@192.168.1.51>;expires=300\n"));
+	assert_non_null(
+		strstr(fake_last()->headers,
+		       "Contact: <sip:100@192.168.1.50>;expires=200\n"));
+	assert_non_null(
+		strstr(fake_last()->headers,
+		       "Contact: <sip:100@192.168.1.51>;expires=300\n"));
 	assert_non_null(strstr(fake_last()->headers, "Date: Tue, 14 Nov 2023"));
 	assert_null(strstr(fake_last()->headers, "Service-Route"));
 }
@@ -643,8 +644,7 @@ static void a_reload_drops_bindings_of_removed_phones(void **state)
 	struct config *config;
 
 	send_it(rig);
-	assert_int_equal(
-		config_parse(&config, "test", STR(without), &errs), 0);
+	assert_int_equal(config_parse(&config, "test", STR(without), &errs), 0);
 	registrar_set_config(rig->reg, config);
 	config_unref(config);
 	assert_int_equal(registrar_count(rig->reg), 0);
