@@ -150,15 +150,25 @@ class Baresip:
     def hangup(self):
         return self.command("hangup")
 
-    def recordings(self):
-        return sorted(glob.glob(os.path.join(self.dir, "dump-*-dec.wav")),
-                      key=os.path.getmtime)
-
-    def heard(self):
-        """What the newest call's recording holds."""
-        files = self.recordings()
+    def recording(self, which):
+        files = sorted(glob.glob(os.path.join(self.dir,
+                                              f"dump-*-{which}.wav")),
+                       key=os.path.getmtime)
         runner.check(files, f"{self.name} recorded nothing")
         return tone.heard_in(files[-1])
+
+    def must_have_heard(self, other, seconds):
+        """The newest call brought the tone of @other, and no other.
+
+        On a busy machine a phone speaks less than the call lasts; what
+        counts is what it said.
+        """
+        said = other.recording("enc").tones[other.hz]
+        runner.check(said >= 0.3 * seconds, f"{other.name} spoke only "
+                     f"{said:.1f} s of {seconds:.1f} s: no test")
+        problem = self.recording("dec").problem(other.hz,
+                                                min(said, seconds))
+        runner.check(problem is None, f"{self.name}: {problem}")
 
 
 def account(user, password, host, transport="udp", expires=3600, auto=True,

@@ -83,5 +83,4 @@ def talk(caller, callee, callee_user, hang_up_by, seconds=TALK_S):
     hang_up(hang_up_by, callee if hang_up_by is caller else caller)
     time.sleep(0.3)  # the recorder closes its file
     for phone, other in ((caller, callee), (callee, caller)):
-        problem = phone.heard().problem(other.hz, length)
-        check(problem is None, f"{phone.name}: {problem}")
+        phone.must_have_heard(other, length)

@@ -144,8 +144,7 @@ def reload_keeps_the_call(context):
     hang_up(bob, alice)
     time.sleep(0.3)
     for phone, other in ((alice, bob), (bob, alice)):
-        problem = phone.heard().problem(other.hz, length)
-        check(problem is None, f"{phone.name}: {problem}")
+        phone.must_have_heard(other, length)
     dave = Phone("dave", "d4ve-secret", (SBC4, 5060), local="203.0.113.90",
                  netns=site.host("dave", "203.0.113.90").name,
                  context=context)
@@ -243,8 +242,7 @@ def what_make_run_prints_is_enough_for_two_phones(context):
     hang_up(two, one)
     time.sleep(0.3)
     for phone, other in ((one, two), (two, one)):
-        problem = phone.heard().problem(other.hz, length)
-        check(problem is None, f"{phone.name}: {problem}")
+        phone.must_have_heard(other, length)
 
 
 def ask_example(context):

@@ -171,3 +171,8 @@ class Sbc:
 
     def no_calls_left(self, seconds=5):
         until(lambda: not self.calls(), seconds, "a call is left over")
+
+    def only_ending_calls(self, seconds=5):
+        """No call lives; one that waits for a dead phone may be listed."""
+        until(lambda: all(c["state"] == "ending" for c in self.calls()),
+              seconds, "a call is left over")

@@ -221,7 +221,7 @@ def callee_that_says_nothing_ends_in_408(context):
     bob.ignore = lambda m: True
     out = alice.invite("bob", rtp=box.media(alice))
     out.expect(408, 10)
-    box.no_calls_left()
+    box.only_ending_calls()  # the INVITE to bob is left to its timer B
 
 
 def missing_ack_ends_the_call_on_both_sides(context):
@@ -242,9 +242,6 @@ def unbound_user_gives_480_and_unknown_404(context):
     for user, status in (("carol", 480), ("nobody", 404)):
         out = alice.invite(user, rtp=box.media(alice))
         out.expect(status)
-    out = alice.invite("x", uri="sip:bob@elsewhere.test",
-                       rtp=box.media(alice))
-    out.expect(404)
     box.no_calls_left()
 
 

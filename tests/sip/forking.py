@@ -134,7 +134,7 @@ def dead_phone_does_not_keep_the_other_from_answering(context):
     out.answered()
     into.expect_ack()
     hang_up(out, into)
-    box.no_calls_left()
+    box.only_ending_calls()
 
 
 def add_to(suite):

@@ -4,11 +4,12 @@
 
 import functools
 import os
+import socket
 import subprocess
 
 import runner
 import sbcproc
-from runner import Failed, check
+from runner import Failed, check, until
 from sipbox import SipBox
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "sipp")
@@ -39,6 +40,18 @@ def sipp(context, box, scenario, number, count, rate=20, user=None,
     return process
 
 
+def await_bound(box, number):
+    """Until sipp has its socket, the box's INVITE would bounce."""
+    def taken():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            try:
+                sock.bind((f"{box.net}.{number}.1", 5060))
+            except OSError:
+                return True
+        return False
+    until(taken, 10, "sipp does not start")
+
+
 def await_sipp(context, process, seconds=45):
     try:
         process.wait(seconds)
@@ -59,6 +72,7 @@ def run_pair(context, caller, callee, count, rate):
     bob = box.phone("bob")  # its address is sipp's afterwards
     bob.close()
     far = sipp(context, box, callee, 2, count)
+    await_bound(box, 2)
     near = sipp(context, box, caller, 1, count, rate, user="alice")
     await_sipp(context, near)
     await_sipp(context, far)
