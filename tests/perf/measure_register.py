@@ -13,7 +13,7 @@ import subprocess
 import time
 
 from bench_lab import (BenchError, Figure, GENERATOR_CPU, HOST_A, OUT, SBC_A,
-                       TOP, note, pss_kb, sh, written_bytes)
+                       note, pss_kb, sh, written_bytes)
 from bench_kamailio import registrar
 from bench_sbc import Sbc, register_config, wait_for_options
 from measure_relay import Ours as OurCalls
@@ -81,7 +81,7 @@ class Ours:
         return self.sbc.start()
 
     def bindings(self):
-        out = sh(os.path.join(TOP, 'build', 'sbc'), 'status', '--json',
+        out = sh(os.path.join(OUT, 'sbc'), 'status', '--json',
                  '--data', self.sbc.data)
         return json.loads(out)['bindings']
 
