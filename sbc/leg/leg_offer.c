@@ -157,12 +157,11 @@ static bool is_forbidden(const struct leg *leg, const struct addr *a)
 static void tell_media(struct leg *leg, unsigned i, const struct sdp_media *m)
 {
 	struct leg_line *line = &leg->lines[i];
+	enum sdp_direction way = sdp_way(m);
 	struct media_remote r = {
 		.signalling = leg->flow.remote,
-		.receive = m->direction != SDP_INACTIVE &&
-			   m->direction != SDP_RECVONLY,
-		.send = !m->held && m->direction != SDP_INACTIVE &&
-			m->direction != SDP_SENDONLY,
+		.receive = way == SDP_SENDRECV || way == SDP_SENDONLY,
+		.send = way == SDP_SENDRECV || way == SDP_RECVONLY,
 	};
 
 	if (!is_forbidden(leg, &m->rtp))
@@ -172,7 +171,7 @@ static void tell_media(struct leg *leg, unsigned i, const struct sdp_media *m)
 	sdp_payload_types(m, r.payload_types);
 	r.payload_types[0] |= leg->sent_types[i][0];
 	r.payload_types[1] |= leg->sent_types[i][1];
-	line->held = m->held || m->direction != SDP_SENDRECV;
+	line->held = way != SDP_SENDRECV;
 	media_stream_remote(line->stream, &r);
 }
 
