@@ -27,10 +27,10 @@ typedef _Atomic uint64_t path_count;
 
 struct path_counters {
 	path_count in_packets, in_bytes, in_lost;
+	_Atomic mono_ms last_in;
 	path_count out_packets, out_bytes;
 	path_count rtcp_in, rtcp_out;
 	path_count stranger, malformed, payload_type, unbridged;
-	_Atomic mono_ms last_in;
 };
 
 enum { PATH_VIEW_WORDS = (sizeof(struct addr) + 7) / 8 };
@@ -42,17 +42,20 @@ struct path_view {
 	_Atomic uint64_t remote[PATH_VIEW_WORDS];
 };
 
-/* One end: what comes in here goes out at @partner. */
+/* One end: what comes in here goes out at @partner.  What each packet needs
+ * stands first, in few cache lines. */
 struct path {
 	struct path *partner; /* NULL: nobody to send to */
 	bool receive, send;   /* as media_remote says */
 	bool mux;             /* peer has RTCP on its RTP port, RFC 5761 */
+	struct addr to_rtp;   /* unset: send nothing */
 	uint64_t payload_types[2];
-	struct addr to_rtp, to_rtcp; /* unset: send nothing */
 	struct latch latch;
-	struct latch_rtcp latch_rtcp;
 	struct rtp_stat stat;
 	struct path_counters n;
+	/* only now and then */
+	struct addr to_rtcp;
+	struct latch_rtcp latch_rtcp;
 	struct latch_rule rule;
 	struct path_view view;
 };

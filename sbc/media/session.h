@@ -50,8 +50,8 @@ struct wish_box {
 
 struct media_stream {
 	/* the worker's from worker_watch() until it is released */
-	struct path path;
 	int fd[2]; /* RTP, RTCP */
+	struct path path;
 
 	/* between the threads */
 	atomic_bool is_posted; /* stands in the list of wishes */
