@@ -214,15 +214,27 @@ static mono_ms next_due(struct store *s, mono_ms now)
 		return now;
 	if (s->commit_at && s->commit_at < due)
 		due = s->commit_at;
-	if (!journal_has_file(s->journal) && s->retry_at < due)
-		due = s->retry_at;
+	if (!journal_has_file(s->journal) && s->attach_at < due)
+		due = s->attach_at;
 	return due;
 }
 
-static void write_due(struct store *s)
+/* Whatever an old journal file held is in the database now. */
+static void get_journal_file(struct store *s, mono_ms now)
 {
+	if (journal_has_file(s->journal) || now < s->attach_at)
+		return;
+	s->journal_err = journal_attach(s->journal, s->journal_path);
+	s->attach_at = now + STORE_ATTACH_MS;
+}
+
+static void write_due(struct store *s, mono_ms now)
+{
+	bool was_sick = atomic_load(&s->is_sick);
+
 	if (writer_transact(s, fill_due) != 0) {
 		journal_again(s->journal);
+		s->retry_at = now + STORE_RETRY_MS;
 		return;
 	}
 	journal_done(s->journal);
@@ -232,9 +244,9 @@ static void write_due(struct store *s)
 		atomic_store(&s->cured_wipes, s->cure.wipes);
 		s->has_cure = false;
 	}
-	/* Whatever an old file held is in the database now. */
-	if (!journal_has_file(s->journal))
-		s->journal_err = journal_attach(s->journal, s->journal_path);
+	if (was_sick)
+		s->attach_at = now;
+	get_journal_file(s, now);
 }
 
 int64_t writer_turn(struct store *s, bool flush)
@@ -246,9 +258,8 @@ int64_t writer_turn(struct store *s, bool flush)
 	if (flush || now >= due) {
 		if (flush || now >= refreshes_due(s))
 			take_refreshes(s);
-		write_due(s);
+		write_due(s, now);
 		s->commit_at = 0;
-		s->retry_at = now + STORE_RETRY_MS;
 		atomic_store(&s->is_kicked, false);
 		due = next_due(s, clock_mono());
 	}

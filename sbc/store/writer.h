@@ -26,6 +26,9 @@
 
 enum {
 	STORE_RETRY_MS = 1000, /* a sick disk is asked again */
+	/* So is a directory that refused a journal file: making one in vain
+	 * may cost a lot of writing. */
+	STORE_ATTACH_MS = 60000,
 	STORE_HUNG_MS = 10000, /* one write takes longer: degraded */
 	STORE_CLOSE_MS = 3000, /* a hanging disk does not stop us longer */
 	STORE_PATH_BYTES = 4000,
@@ -66,6 +69,7 @@ struct store {
 	struct journal_pending pending; /* until it is loaded */
 	mono_ms commit_at;              /* 0 = nothing gathered */
 	mono_ms retry_at;
+	mono_ms attach_at; /* try to make a journal file */
 	bool has_cure;
 	struct resync_mark cure; /* of the transaction under way */
 
