@@ -220,12 +220,12 @@ void media_stream_close(struct media_stream *s)
 	if (!s)
 		return;
 	m = s->media;
+	media_collect(m); /* earlier ones; the worker needs time for this one */
 	media_stream_bridge(s, NULL);
 	list_remove(&s->link);
 	hash_remove(&m->by_addr, &s->by_addr);
 	m->loads[s->worker_index]--;
 	worker_close(s->worker, s);
-	media_collect(m);
 }
 
 const struct addr *media_stream_rtp(const struct media_stream *s)

@@ -346,8 +346,10 @@ static void bridging_anew_lets_both_old_partners_go(void **state)
 	assert_true(speak(rig, &rig->a, PHONE));
 	assert_ptr_equal(rig->hop.out, &c);
 	assert_null(rig->b.partner);
-	path_bridge(&rig->a, NULL);
+	path_bridge(&rig->b, &rig->a); /* taken away from the other end */
 	assert_null(c.partner);
+	path_bridge(&rig->a, NULL);
+	assert_null(rig->b.partner);
 	assert_false(speak(rig, &rig->a, PHONE));
 }
 
