@@ -196,14 +196,19 @@ static inline void rig_send(struct rig *rig, const char *fmt, ...)
 	rig_send_raw(rig, text, (size_t)n);
 }
 
-/* The next datagram to the peer, in rig->msg; false when none comes. */
+/* The next datagram to the peer, in rig->msg; false, and the one before stays,
+ * when none comes. */
 static inline bool rig_recv(struct rig *rig)
 {
+	static char text[RIG_BYTES];
 	ssize_t n;
 
 	rig_turn(rig);
-	n = recv(rig->fd, rig->msg, sizeof(rig->msg) - 1, MSG_DONTWAIT);
-	rig->msg[n > 0 ? n : 0] = '\0';
+	n = recv(rig->fd, text, sizeof(text) - 1, MSG_DONTWAIT);
+	if (n > 0) {
+		memcpy(rig->msg, text, (size_t)n);
+		rig->msg[n] = '\0';
+	}
 	return n > 0;
 }
 

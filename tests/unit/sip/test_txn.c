@@ -275,9 +275,9 @@ static void invite_out(struct rig *rig)
 	const struct sip_message m = {.method = SIP_INVITE, .contact = true};
 
 	dialog_open(rig);
-	assert_int_equal(sip_dialog_request(rig->dialog, &rig->txn, &m,
-					    on_answer, rig),
-			 0);
+	assert_int_equal(
+		sip_dialog_request(rig->dialog, &rig->txn, &m, on_answer, rig),
+		0);
 	assert_true(rig_recv(rig));
 	assert_memory_equal(rig->msg, "INVITE ", 7);
 }
@@ -287,9 +287,9 @@ static void request_out(struct rig *rig, enum sip_method method)
 	const struct sip_message m = {.method = method};
 
 	dialog_open(rig);
-	assert_int_equal(sip_dialog_request(rig->dialog, &rig->txn, &m,
-					    on_answer, rig),
-			 0);
+	assert_int_equal(
+		sip_dialog_request(rig->dialog, &rig->txn, &m, on_answer, rig),
+		0);
 	assert_true(rig_recv(rig));
 }
 
@@ -500,8 +500,8 @@ static void nobody_needs_to_listen(void **state)
 	const struct sip_message m = {.method = SIP_BYE};
 
 	dialog_open(rig);
-	assert_int_equal(
-		sip_dialog_request(rig->dialog, NULL, &m, NULL, NULL), 0);
+	assert_int_equal(sip_dialog_request(rig->dialog, NULL, &m, NULL, NULL),
+			 0);
 	assert_int_equal(sip_client_txns(rig->sip), 1);
 	assert_true(rig_recv(rig));
 	rig_answer(rig, 200, "t1", "");
@@ -530,10 +530,9 @@ static void a_port_that_nobody_listens_on_is_503_soon(void **state)
 	close(rig->fd);
 	dialog_open(rig);
 	assert_int_equal(
-		sip_dialog_request(
-			rig->dialog, &rig->txn,
-			&(struct sip_message){.method = SIP_OPTIONS}, on_answer,
-			rig),
+		sip_dialog_request(rig->dialog, &rig->txn,
+				   &(struct sip_message){.method = SIP_OPTIONS},
+				   on_answer, rig),
 		0);
 	rig->fd = socket(AF_INET, SOCK_DGRAM, 0);
 	rig_turn(rig);
@@ -553,8 +552,8 @@ static void the_number_of_open_ones_is_bounded(void **state)
 	       !sip_dialog_request(rig->dialog, NULL, &m, NULL, NULL))
 		n++;
 	assert_int_equal(n, LIMIT_CLIENT_TXNS);
-	assert_int_equal(
-		sip_dialog_request(rig->dialog, NULL, &m, NULL, NULL), -EAGAIN);
+	assert_int_equal(sip_dialog_request(rig->dialog, NULL, &m, NULL, NULL),
+			 -EAGAIN);
 }
 
 int main(void)
