@@ -105,12 +105,12 @@ $(BUILD)/sbc: $(FRONT) $(ROOM_OBJS) $(DATA_OBJS)
 lib: $(foreach r,$(R),$(call room_objs,$(r)))
 install: all
 	install -D -m 0755 $(BUILD)/sbc $(DESTDIR)$(PREFIX)/sbin/sbc
-	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man8 man/sbc.8
-	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man5 man/sbc.conf.5
-	install -D -m 0644 dist/sbc.sysusers \
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man8 docs/man/sbc.8
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/man/man5 docs/man/sbc.conf.5
+	install -D -m 0644 firmware/systemd/sbc.sysusers \
 		$(DESTDIR)$(PREFIX)/lib/sysusers.d/sbc.conf
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
-	sed 's,@PREFIX@,$(PREFIX),' dist/sbc.service \
+	sed 's,@PREFIX@,$(PREFIX),' firmware/systemd/sbc.service \
 		> $(DESTDIR)$(PREFIX)/lib/systemd/system/sbc.service
 
 # ---- tests --------------------------------------------------------------

@@ -11,6 +11,12 @@
 #include "core/rand.h"
 #include "nat/nat.h"
 
+enum {
+	/* The last ping before a restart may be an interval old, and a NAT may
+	 * forget after little more: 25 s, 30 s. */
+	RESUME_MS = 4000,
+};
+
 struct keepalive {
 	struct loop *loop;
 	keepalive_ping_fn ping;
@@ -24,6 +30,7 @@ struct entry {
 	struct sip_flow flow;
 	unsigned reasons;
 	unsigned interval_ms;
+	bool is_resumed; /* not yet at its own place in the interval */
 	struct timer timer;
 };
 
@@ -85,13 +92,16 @@ static struct entry *find(const struct keepalive *ka,
 static void due(void *arg)
 {
 	struct entry *e = arg;
+	unsigned next =
+		e->is_resumed ? 1 + rand_below(e->interval_ms) : e->interval_ms;
 
-	timer_set(e->owner->loop, &e->timer, e->interval_ms, due, e);
+	e->is_resumed = false;
+	timer_set(e->owner->loop, &e->timer, next, due, e);
 	e->owner->ping(e->owner->arg, &e->flow);
 }
 
-int keepalive_hold(struct keepalive *ka, const struct sip_flow *flow,
-		   unsigned interval_ms)
+static int hold(struct keepalive *ka, const struct sip_flow *flow,
+		unsigned interval_ms, unsigned first_ms)
 {
 	struct entry *e = find(ka, flow);
 
@@ -108,13 +118,27 @@ int keepalive_hold(struct keepalive *ka, const struct sip_flow *flow,
 	e->flow = *flow;
 	e->reasons = 1;
 	e->interval_ms = interval_ms;
+	e->is_resumed = first_ms != interval_ms;
 	if (hash_insert(&ka->flows, &e->node, flow_hash(flow))) {
 		free(e);
 		return -ENOMEM;
 	}
-	/* Its own place in the interval: many that come at once spread. */
-	timer_set(ka->loop, &e->timer, 1 + rand_below(interval_ms), due, e);
+	timer_set(ka->loop, &e->timer, 1 + rand_below(first_ms), due, e);
 	return 0;
+}
+
+int keepalive_hold(struct keepalive *ka, const struct sip_flow *flow,
+		   unsigned interval_ms)
+{
+	/* Its own place in the interval: many that come at once spread. */
+	return hold(ka, flow, interval_ms, interval_ms);
+}
+
+int keepalive_resume(struct keepalive *ka, const struct sip_flow *flow,
+		     unsigned interval_ms)
+{
+	return hold(ka, flow, interval_ms,
+		    interval_ms < RESUME_MS ? interval_ms : RESUME_MS);
 }
 
 void keepalive_release(struct keepalive *ka, const struct sip_flow *flow)

@@ -30,6 +30,10 @@ void keepalive_destroy(struct keepalive *ka); /* accepts NULL */
  */
 int keepalive_hold(struct keepalive *ka, const struct sip_flow *flow,
 		   unsigned interval_ms);
+/* The same for a flow that another process kept alive until just now: the
+ * first ping comes within 4 s, the next ones at the flow's own place. */
+int keepalive_resume(struct keepalive *ka, const struct sip_flow *flow,
+		     unsigned interval_ms);
 void keepalive_release(struct keepalive *ka, const struct sip_flow *flow);
 unsigned keepalive_flows(const struct keepalive *ka);
 

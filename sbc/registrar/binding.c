@@ -379,8 +379,10 @@ static void load_row(void *arg, const struct binding_row *row)
 	b->last_seen = row->last_seen;
 	b->synced = true;
 	set_expiry(b, left);
-	if (realm->keepalive != CONF_KA_OFF)
-		keep_alive(b, realm->keepalive_interval_s * 1000);
+	if (realm->keepalive != CONF_KA_OFF && b->flow.transport == SIP_UDP)
+		b->kept_alive =
+			!keepalive_resume(reg->conf.keepalive, &b->flow,
+					  realm->keepalive_interval_s * 1000);
 	screen_promote(reg->conf.screen, &b->flow.remote, SCREEN_REGISTERED,
 		       b->expires);
 }

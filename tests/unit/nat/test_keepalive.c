@@ -138,6 +138,27 @@ static void many_flows_held_at_once_spread_over_the_interval(void **state)
 	assert_in_range(most, 50, 100);
 }
 
+static void a_resumed_flow_is_pinged_soon_and_then_in_its_place(void **state)
+{
+	struct rig *rig = *state;
+	unsigned most = 0;
+
+	for (unsigned i = 0; i < 5000; i++) {
+		addr_set_port(&rig->phone.remote, 1024 + i);
+		keepalive_resume(rig->ka, &rig->phone, INTERVAL);
+	}
+	pass(rig, 4050);
+	assert_in_range(rig->pings, 5000, 5500);
+	pass(rig, INTERVAL + 4000);
+	memset(rig->per_slot, 0, sizeof(rig->per_slot));
+	rig->pings = 0;
+	pass(rig, INTERVAL);
+	assert_in_range(rig->pings, 4990, 5010);
+	for (int i = 0; i < 100; i++)
+		most = rig->per_slot[i] > most ? rig->per_slot[i] : most;
+	assert_in_range(most, 50, 110);
+}
+
 static void flows_on_another_local_socket_are_others(void **state)
 {
 	struct rig *rig = *state;
@@ -158,6 +179,7 @@ int main(void)
 		T(releasing_what_is_not_held_is_harmless),
 		T(the_shortest_interval_counts),
 		T(many_flows_held_at_once_spread_over_the_interval),
+		T(a_resumed_flow_is_pinged_soon_and_then_in_its_place),
 		T(flows_on_another_local_socket_are_others),
 	};
 
