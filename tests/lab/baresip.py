@@ -64,7 +64,7 @@ class Baresip:
         self.write("contacts", "")
         self.process = runner.spawn(
             context, ["baresip", "-f", self.dir],
-            os.path.join(name, "log"), netns=netns)
+            os.path.join(name, "log"), netns=netns, grace=0)
         self.control = self.connect()
         context.traces.append(self.trace)
 

@@ -254,22 +254,26 @@ class Run:
                         print(text.read())
 
 
-def spawn(context, argv, log, netns=None, **popen):
-    """Start a program that dies with the scenario; output goes to @log."""
+def spawn(context, argv, log, netns=None, grace=6, **popen):
+    """Start a program that dies with the scenario; output goes to @log.
+
+    grace: seconds between SIGTERM and SIGKILL, 0 for SIGKILL at once.
+    """
     if netns:
         argv = ["nsenter", f"--net=/run/netns/{netns}", *argv]
     out = open(context.path(log), "ab")
     process = subprocess.Popen(argv, stdout=out, stderr=out,
                                stdin=subprocess.DEVNULL, **popen)
     out.close()
-    context.callback(stop, process)
+    context.callback(stop, process, grace)
     return process
 
 
 def stop(process, seconds=6):
     """SIGTERM, then SIGKILL; returns the exit code."""
     if process.poll() is None:
-        process.terminate()
+        if seconds:
+            process.terminate()
         try:
             process.wait(seconds)
         except subprocess.TimeoutExpired:

@@ -227,6 +227,16 @@ def retransmitted_register_gets_the_same_answer(context):
     check(len(box.phones()) == 1, "a retransmission made a binding")
 
 
+def restarted_phone_rings_once(context):
+    """The same phone with a new Call-ID is two bindings but one flow."""
+    box = SipBox(context)
+    alice, bob = box.phone("alice"), box.phone("bob")
+    bob.register(call_id="after-the-restart", cseq=1)
+    alice.invite("bob", rtp=box.media(alice))
+    bob.incoming().reply(180, "Ringing")
+    bob.nothing("INVITE", 0.7)
+
+
 def sha256_realm_is_served(context):
     box = SipBox(context, realm={"digest": "sha256"})
     alice = box.phone("alice", register=False)
@@ -296,7 +306,8 @@ def add_to(suite):
             instance_id_replaces_its_old_contact,
             used_credentials_are_not_taken_again,
             retransmitted_register_gets_the_same_answer,
-            sha256_realm_is_served, both_digests_offer_sha256_first,
+            restarted_phone_rings_once, sha256_realm_is_served,
+            both_digests_offer_sha256_first,
             path_is_kept, client_without_rport_gets_its_challenge,
             keepalive_comes_to_a_quiet_phone,
             tcp_phone_registers_and_is_listed):

@@ -17,11 +17,15 @@ HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "sipp")
 
 def sipp(context, box, scenario, number, count, rate=20, user=None,
          service="bob", seconds=40):
-    """Start sipp at 127.N.@number.1; await_sipp() tells how it went."""
+    """Start sipp at 127.N.@number.1; await_sipp() tells how it went.
+
+    -nr: loopback loses nothing, and sipp fails a call when its own
+    retransmission is answered twice.
+    """
     argv = ["sipp", "-sf", os.path.join(HERE, scenario + ".xml"),
             "-i", f"{box.net}.{number}.1", "-p", "5060",
             "-mi", f"{box.net}.{number}.1", "-m", str(count),
-            "-r", str(rate), "-s", service, "-nostdin", "-trace_err",
+            "-r", str(rate), "-s", service, "-nostdin", "-nr", "-trace_err",
             "-error_file", context.path(f"{scenario}.errors"),
             "-trace_msg", "-message_file", context.path(f"{scenario}.msgs"),
             "-timeout", str(seconds), "-timeout_error", "-recv_timeout", "15000"]
@@ -96,8 +100,10 @@ PAIRS = (("caller", "callee", 100, 20), ("caller_waits", "callee_hangs_up",
 
 
 def add_to(suite):
-    suite.add(many_registrations, "sipp_registers", needs=("sipp",))
+    suite.add(many_registrations, "sipp_registers", needs=("sipp",),
+              alone=True)
     for caller, callee, count, rate in PAIRS:
         suite.add(functools.partial(run_pair, caller=caller, callee=callee,
                                     count=count, rate=rate),
-                  f"sipp_{caller}_and_{callee}", needs=("sipp",), limit=100)
+                  f"sipp_{caller}_and_{callee}", needs=("sipp",), limit=100,
+                  alone=True)
