@@ -12,6 +12,12 @@
  * needed to find a socket empty.  A stream is let go of only between batches,
  * when no event of it is left unread.
  *
+ * When packets come thick, each would cost a sleep and a wake-up of its own,
+ * more than a quarter of its price.  So the thread then naps for a moment and
+ * finds several; a packet waits some 30 us longer, which nobody can hear.  A
+ * worker with few calls does not nap, and neither does one that finds enough
+ * to do without.
+ *
  * The only file of the room that knows threads.
  */
 #include "media/worker.h"
@@ -23,6 +29,8 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "media/session.h"
@@ -31,6 +39,10 @@ enum {
 	BATCH = 64,
 	PACKET_BYTES = 8192, /* more is no media */
 	STACK_BYTES = 256 * 1024,
+	NAP_US = 30,
+	NAP_SLACK_NS = 1000, /* the kernel's 50 us would be a long nap */
+	THICK_US = 100,      /* batches closer than this */
+	ENOUGH = 8,          /* packets of a batch that need no nap */
 };
 
 typedef _Atomic(struct media_stream *) stream_chain;
@@ -243,24 +255,37 @@ static void relay_one(struct worker *w, uintptr_t mark, mono_ms now)
 		path_sent(&hop, pkt.n);
 }
 
+static void nap(void)
+{
+	const struct timespec t = {.tv_nsec = NAP_US * 1000};
+
+	nanosleep(&t, NULL);
+}
+
 static void *run(void *arg)
 {
 	struct worker *w = arg;
 	struct epoll_event events[BATCH];
+	uint64_t now_us, last_us = 0;
 
+	prctl(PR_SET_TIMERSLACK, NAP_SLACK_NS);
 	while (!atomic_load_explicit(&w->stop, memory_order_acquire)) {
 		int n = epoll_wait(w->epoll, events, BATCH, -1);
-		mono_ms now = clock_mono();
 		bool has_knocked = false;
 
+		now_us = clock_mono_us();
 		for (int i = 0; i < n; i++) {
 			if (events[i].data.u64)
-				relay_one(w, events[i].data.u64, now);
+				relay_one(w, events[i].data.u64,
+					  (mono_ms)(now_us / 1000));
 			else
 				has_knocked = true;
 		}
 		if (has_knocked)
 			obey(w);
+		if (n < ENOUGH && now_us - last_us < THICK_US)
+			nap();
+		last_us = now_us;
 	}
 	obey(w);
 	return NULL;
