@@ -21,8 +21,10 @@ from measure_relay import Peer as PeerCalls
 
 WINDOW, WARM, ROUND, CROWD = 64, 500, 2500, 5000
 SETTLE_S = 65  # transactions gone after 32 s, written behind within 60 s
-# Calls a box holds when the first and the second reading are taken.
-FEW_CALLS, MANY_CALLS = 100, 1100
+# Calls set up in one go before the first and again before the second reading:
+# the memory that transactions took for 32 s is in both, so the slope is that of
+# the calls.
+CALLS, CALLS_SETTLE_S = 500, 40
 
 
 def accounts(n):
@@ -143,14 +145,15 @@ class Figures:
                                  '<= 100 (ours)', lambda v: v <= 100)
         self.restart = ours('restart to first answer, 5 000 bindings', 's',
                             '<= 2 s (ours)', lambda v: v <= 2)
-        self.call_kb = ours('memory per held call', 'KB', '<= 24 KB (ours)',
-                            lambda v: v <= 24)
+        self.call_kb = ours('memory per held call, second 500', 'KB',
+                            '<= 24 KB (ours)', lambda v: v <= 24)
+        self.first_kb = ours('memory per held call, first 500', 'KB')
 
     def all(self):
         figures = list(vars(self).values())
+        self.call_kb.peer_name = self.first_kb.peer_name = 'rtpengine'
         for figure in figures:
             figure.peer_name = figure.peer_name or 'Kamailio'
-        self.call_kb.peer_name = 'rtpengine'
         return figures
 
 
@@ -184,9 +187,39 @@ def crowd(f, sides):
         f.crowd_5xx.add(**{who: r['status_5xx']})
 
 
-def settled(f, sides, calls, base, call_base, phones):
+class Held:
+    """Calls held through the box and rtpengine, beside the registrations."""
+
+    def __init__(self, lab, kinds):
+        self.sides = {who: kind(lab) for who, kind in kinds.items()}
+        self.pss = [self._read()]
+        self._grow()
+
+    def _read(self):
+        return {who: pss_kb(side.pids()) for who, side in self.sides.items()}
+
+    def _grow(self):
+        for side in self.sides.values():
+            side.grow(len(self.pss) * CALLS)
+        self.grown_at = time.monotonic()
+
+    def next(self):
+        """Wait until transactions are over, read, and set more calls up."""
+        time.sleep(max(0, self.grown_at + CALLS_SETTLE_S - time.monotonic()))
+        self.pss.append(self._read())
+        self._grow()
+
+    def finish(self, f):
+        self.pss.append(self._read())
+        for who, side in self.sides.items():
+            idle, first, second = [pss[who] for pss in self.pss]
+            f.first_kb.add(**{who: (first - idle) / CALLS})
+            f.call_kb.add(**{who: (second - first) / CALLS})
+            side.stop()
+
+
+def settled(f, sides, base, phones):
     """Let all rest, then read memory and what a refresh wrote."""
-    written = {}
     for who, side in sides.items():
         side.phones('refresh', 0, CROWD)
     time.sleep(3)
@@ -201,9 +234,6 @@ def settled(f, sides, calls, base, call_base, phones):
         f.disk_refresh.add(**{who: new / CROWD})
         f.bytes_all.add(**{who: (pss_kb(side.pids()) - base[who]) * 1024 /
                            (phones - WARM)})
-    for who, side in calls.items():
-        f.call_kb.add(**{who: (pss_kb(side.pids()) - call_base[who]) /
-                         (MANY_CALLS - FEW_CALLS)})
 
 
 def restarts(lab, f, kinds, times):
@@ -229,10 +259,8 @@ def run(lab, quick, have_ours):
     kinds, call_kinds = {'peer': Peer}, {'peer': PeerCalls}
     if have_ours:
         kinds['ours'], call_kinds['ours'] = Ours, OurCalls
+    held = Held(lab, call_kinds)
     restarts(lab, f, kinds, 1 if quick else 3)
-    calls = {who: kind(lab) for who, kind in call_kinds.items()}
-    for side in calls.values():
-        side.grow(FEW_CALLS)
     sides = {who: kind(lab, 'register', phones) for who, kind in kinds.items()}
     base = {}
     for who, side in sides.items():
@@ -247,10 +275,9 @@ def run(lab, quick, have_ours):
                                   1024 / (2 * ROUND)})
     for _ in range(1 if quick else 3):
         crowd(f, sides)
-    call_base = {who: pss_kb(side.pids()) for who, side in calls.items()}
-    for side in calls.values():
-        side.grow(MANY_CALLS)
-    settled(f, sides, calls, base, call_base, phones)
-    for side in list(sides.values()) + list(calls.values()):
+    held.next()
+    settled(f, sides, base, phones)
+    held.finish(f)
+    for side in sides.values():
         side.stop()
     return f.all()

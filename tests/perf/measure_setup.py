@@ -95,6 +95,7 @@ def offer(lab, side, rate, seconds, patience=4):
     done = [int(row['SuccessfulCall(C)']) for row in rows]
     last = rows[-1]
     return {'calls': rate * seconds, 'done': done[-1], 'by_second': done,
+            'offered': int(last['OutgoingCall(C)']) / seconds,
             'failed': rate * seconds - done[-1],
             'repeats': int(last['Retransmissions(C)']),
             'us': cpu / max(1, done[-1])}
@@ -123,7 +124,7 @@ def highest_clean(lab, side, who, start, factor, seconds):
     return best
 
 
-def settle(side, limit=12):
+def settle(side, limit=8):
     """Wait until the SUT has worked off what an overload left behind."""
     for _ in range(limit):
         pids = side.pids()
@@ -141,7 +142,7 @@ def overload(lab, side, who, peak, seconds):
         raise BenchError('overload run too short')
     end = min(len(done) - 1, seconds - 1)
     rate = (done[end] - done[1]) / (end - 1)
-    note('%s: offered %d/s completed %.0f/s' % (who, 2 * peak, rate))
+    note('%s: offered %.0f/s completed %.0f/s' % (who, r['offered'], rate))
     settle(side)
     return 100.0 * rate / peak
 
@@ -184,12 +185,12 @@ def run(lab, quick, have_ours):
     for _ in range(1 if quick else 2):
         for who, side in sides.items():
             rate = highest_clean(lab, side, who,
-                                 500 if who == 'peer' else 800,
-                                 1.4 if quick else 1.15, 3 if quick else 6)
+                                 500 if who == 'peer' else 1000,
+                                 1.5 if quick else 1.15, 2 if quick else 6)
             most.add(**{who: rate})
             if rate:
                 over.add(**{who: overload(lab, side, who, rate,
-                                          6 if quick else 10)})
+                                          5 if quick else 10)})
     for side in sides.values():
         side.stop()
     for figure in figures:
