@@ -58,6 +58,17 @@ static void quieten_library(void)
 	}
 }
 
+/* P-Asserted-Identity and the like become typed headers.  For the process, not
+ * for one stack: the library keeps no count of who uses the extended class. */
+static void extend_parser(void)
+{
+	static bool done;
+
+	if (!done)
+		sip_update_default_mclass(sip_extend_mclass(NULL));
+	done = true;
+}
+
 static void sweep(void *arg)
 {
 	struct sip_stack *sip = arg;
@@ -127,8 +138,7 @@ int sip_create(struct sip_stack **out, const struct sip_conf *conf)
 		return err;
 	}
 	quieten_library();
-	/* P-Asserted-Identity and the like become typed headers. */
-	sip_update_default_mclass(sip_extend_mclass(NULL));
+	extend_parser();
 	sip->agent = agent_create(sip);
 	if (!sip->agent) {
 		sip_destroy(sip);
@@ -248,10 +258,11 @@ void sip_listener_down(struct sip_stack *sip, enum sip_transport transport,
 bool sip_listener_at(const struct sip_stack *sip, unsigned i,
 		     struct sip_listener *out)
 {
-	const struct listener *l = &sip->listeners[i];
+	const struct listener *l;
 
 	if (i >= sip->n_listeners)
 		return false;
+	l = &sip->listeners[i];
 	*out = (struct sip_listener){l->realm, l->transport, l->local, l->up};
 	return true;
 }

@@ -273,12 +273,13 @@ static void keepalives_and_noise_get_nothing(void **state)
 	struct rig *rig = *state;
 	static const char stun[] = "\0\1\0\0\x21\x12\xa4\x42"
 				   "abcdefghijkl";
+	static const char noise[] = "\xff\xfe garbage garbage\r\n\r\n";
 
 	rig_send_raw(rig, "\r\n\r\n", 4);
 	rig_send_raw(rig, "", 0);
 	rig_send_raw(rig, "\0", 1);
 	rig_send_raw(rig, stun, 20);
-	rig_send_raw(rig, "\xff\xfe garbage garbage garbage\r\n\r\n", 32);
+	rig_send_raw(rig, noise, sizeof(noise) - 1);
 	rig_send(rig, "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 127.0.0.1:1;"
 		      "branch=z9hG4bKno\r\nFrom: <sip:a@b>;tag=1\r\n"
 		      "To: <sip:x@h>;tag=2\r\nCall-ID: no\r\n"
