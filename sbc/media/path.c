@@ -93,6 +93,8 @@ static bool walk_rtcp(struct path *in, const struct path_packet *pkt,
 
 	if (!out || !addr_is_set(&out->to_rtcp))
 		return false;
+	/* Nothing of one side's addresses is for the other to see. */
+	rtcp_hide_names(pkt->bytes, pkt->n);
 	*hop = (struct path_hop){.out = out,
 				 .to = &out->to_rtcp,
 				 .from_rtcp_port = !out->mux,

@@ -61,7 +61,7 @@ struct path {
 };
 
 struct path_packet {
-	const uint8_t *bytes;
+	uint8_t *bytes; /* RTCP names are overwritten in place */
 	size_t n;
 	struct addr from;
 	mono_ms now;

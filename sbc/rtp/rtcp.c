@@ -1,5 +1,5 @@
 /*
- * rtcp.c - is this RTCP packet whole (RFC 3550 6.4, A.2)?
+ * rtcp.c - is this RTCP packet whole (RFC 3550 6.4, A.2), and who is named in it
  *
  * SPDX-License-Identifier: Apache-2.0
  *
@@ -17,11 +17,13 @@
 enum {
 	RTCP_SR = 200,
 	RTCP_RR = 201,
+	RTCP_SDES = 202,
 	RTCP_BYE = 203,
 	RTCP_RTPFB = 205, /* RFC 4585 */
 	RTCP_PSFB = 206,
 	REPORT_BLOCK_BYTES = 24,
 	SENDER_INFO_BYTES = 20,
+	SDES_CNAME = 1,
 };
 
 struct packet {
@@ -123,4 +125,61 @@ int rtcp_check(const uint8_t *p, size_t n, uint32_t *ssrc)
 	}
 	*ssrc = sender;
 	return 0;
+}
+
+/* ---- names ---------------------------------------------------------------- */
+
+/* Letters that depend on the SSRC only: a CNAME must tell sources apart and
+ * stay the same (RFC 3550 6.5.1), no more. */
+static void fill(uint8_t *text, size_t n, uint32_t ssrc)
+{
+	for (size_t i = 0; i < n; i++) {
+		ssrc = ssrc * 1664525u + 1013904223u;
+		text[i] = 'a' + (ssrc >> 24) % 26;
+	}
+}
+
+/* One chunk: SSRC, items, a zero, zeros up to a whole word (6.5). */
+static void hide_chunk(struct cursor *c)
+{
+	const uint8_t *start = c->p;
+	uint32_t ssrc = cursor_u32(c);
+	unsigned type;
+
+	while ((type = cursor_u8(c)) && !c->bad) {
+		size_t n = cursor_u8(c);
+		const uint8_t *text = cursor_take(c, n);
+
+		if (text)
+			fill((uint8_t *)text, n, type == SDES_CNAME ? ssrc : 0);
+	}
+	while ((c->p - start) % 4 && !c->bad)
+		cursor_u8(c);
+}
+
+static void hide_reason(struct packet *k)
+{
+	const uint8_t *text;
+	size_t n;
+
+	cursor_take(&k->body, k->count * 4u);
+	n = cursor_left(&k->body) ? cursor_u8(&k->body) : 0;
+	text = cursor_take(&k->body, n);
+	if (text && n)
+		fill((uint8_t *)text, n, 0);
+}
+
+void rtcp_hide_names(uint8_t *p, size_t n)
+{
+	struct cursor c = cursor_of(p, n);
+	struct packet k;
+
+	while (cursor_left(&c) && !next_packet(&c, &k)) {
+		if (k.type == RTCP_BYE)
+			hide_reason(&k);
+		if (k.type != RTCP_SDES)
+			continue;
+		for (unsigned i = 0; i < k.count && !k.body.bad; i++)
+			hide_chunk(&k.body);
+	}
 }

@@ -33,6 +33,12 @@ bool rtp_is_rtcp(const uint8_t *p, size_t n);
  * Writes the sender's SSRC.  -EINVAL.
  */
 int rtcp_check(const uint8_t *p, size_t n, uint32_t *ssrc);
+/*
+ * Overwrite what names a person or a host in a packet that rtcp_check() took:
+ * the texts of SDES (CNAME is often user@address) and of BYE.  Lengths stay;
+ * a CNAME becomes letters that depend on the SSRC alone.
+ */
+void rtcp_hide_names(uint8_t *p, size_t n);
 
 /* Reception of one source: sequence, loss (RFC 3550 A.1, A.3).  Zeroed =
  * nothing received yet. */

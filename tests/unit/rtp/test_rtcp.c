@@ -148,6 +148,57 @@ static void refused_packet_leaves_the_result_alone(void **state)
 	assert_int_equal(ssrc, 5);
 }
 
+static void names_are_overwritten_and_nothing_else(void **state)
+{
+	uint8_t packet[] = {RR_EMPTY, SDES_CNAME, 0x81, 203, 0,   3,   SSRC, 7,
+			    'g',      'o',        'o',  'd', 'b', 'y', 'e'};
+	const uint8_t before[] = {RR_EMPTY, SDES_CNAME, 0x81, 203,
+				  0,        3,          SSRC, 7};
+
+	rtcp_hide_names(packet, sizeof(packet));
+	assert_memory_equal(packet, before, 18);
+	assert_memory_not_equal(packet + 18, "a@bc", 4);
+	assert_memory_equal(packet + 22, before + 22, sizeof(before) - 22);
+	assert_null(memmem(packet, sizeof(packet), "goodbye", 7));
+	assert_int_equal(rtcp_check(packet, sizeof(packet), &ssrc), 0);
+}
+
+static void a_source_keeps_its_cname_and_two_sources_differ(void **state)
+{
+	uint8_t one[] = {RR_EMPTY, SDES_CNAME};
+	uint8_t again[] = {RR_EMPTY, SDES_CNAME};
+	uint8_t other[] = {RR_EMPTY, SDES_CNAME};
+
+	other[12] ^= 1; /* the chunk's SSRC */
+	rtcp_hide_names(one, sizeof(one));
+	rtcp_hide_names(again, sizeof(again));
+	rtcp_hide_names(other, sizeof(other));
+	assert_memory_equal(one, again, sizeof(one));
+	assert_memory_not_equal(one + 18, other + 18, 4);
+}
+
+static void every_item_of_every_chunk_is_overwritten(void **state)
+{
+	uint8_t packet[] = {RR_EMPTY, 0x82, 202,  0, 8,   SSRC, 1,   2,
+			    'm',      'e',  6,    3, 'a', 'b',  'c', 0,
+			    0,        0,    SSRC, 2, 6,   's',  'e', 'c',
+			    'r',      'e',  't',  0, 0,   0,    0};
+
+	rtcp_hide_names(packet, sizeof(packet));
+	assert_null(memmem(packet, sizeof(packet), "me", 2));
+	assert_null(memmem(packet, sizeof(packet), "abc", 3));
+	assert_null(memmem(packet, sizeof(packet), "secret", 6));
+}
+
+static void items_that_lie_about_their_length_are_left(void **state)
+{
+	uint8_t packet[] = {RR_EMPTY, 0x81, 202, 0, 2, SSRC, 1, 200, 'x', 'y'};
+
+	assert_int_equal(rtcp_check(packet, sizeof(packet), &ssrc), 0);
+	rtcp_hide_names(packet, sizeof(packet));
+	assert_memory_equal(packet + 18, "xy", 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -165,6 +216,11 @@ int main(void)
 		cmocka_unit_test(padding_ends_the_last_packet_only),
 		cmocka_unit_test(padding_that_makes_no_sense_is_refused),
 		cmocka_unit_test(refused_packet_leaves_the_result_alone),
+		cmocka_unit_test(names_are_overwritten_and_nothing_else),
+		cmocka_unit_test(
+			a_source_keeps_its_cname_and_two_sources_differ),
+		cmocka_unit_test(every_item_of_every_chunk_is_overwritten),
+		cmocka_unit_test(items_that_lie_about_their_length_are_left),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
