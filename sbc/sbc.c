@@ -101,7 +101,7 @@ static void stop_poll(void *arg)
 {
 	struct sbc *sbc = arg;
 
-	if (!calls_count(sbc->calls) || clock_mono() - sbc->started > STOP_MS) {
+	if (!calls_count(sbc->calls) || clock_mono() >= sbc->stop_by) {
 		loop_stop(sbc->loop);
 		return;
 	}

@@ -52,16 +52,19 @@ static void changed(void *arg, struct leg *leg, int status,
 	struct call *call = arg;
 	struct leg *asker = other(call, leg);
 	bool late = leg_owes_answer(leg);
+	int err;
 
 	if (!asker)
 		return;
-	leg_change_answer(asker, status < 300 ? 200 : setup_map_status(status),
-			  sdp);
+	err = leg_change_answer(
+		asker, status < 300 ? 200 : setup_map_status(status), sdp);
 	if (status >= 300)
 		return;
 	leg_bridge(call->a, call->b);
 	if (!late)
 		leg_change_ack(leg, NULL);
+	else if (err) /* nobody will answer that offer: the session stays */
+		leg_change_ack(leg, leg_description(asker));
 }
 
 /* An ACK arrived; when it brought the answer to a late offer, the other

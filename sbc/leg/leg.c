@@ -123,7 +123,7 @@ static void enter_state(struct leg *leg, enum leg_state next)
 	log_debug("leg.state", kv_s("peer", leg->peer),
 		  kv_s("from", leg_state_name(old)),
 		  kv_s("to", leg_state_name(next)));
-	if (next == LEG_ENDING || next == LEG_DEAD) {
+	if (next == LEG_DOOMED || next == LEG_ENDING || next == LEG_DEAD) {
 		change_release(leg);
 		offer_close(leg);
 	}
@@ -140,7 +140,8 @@ int leg_step(struct leg *leg, enum leg_event event, const struct leg_input *in)
 
 	if (!step->act)
 		return -EPROTO;
-	/* Move first: the act may tell the call, which may act on the leg. */
+	/* Move first: the act may tell the call, which may act on the leg.
+	 * Only acts that lead to a leg with open ports may fail. */
 	enter_state(leg, step->next);
 	err = step->act(leg, in);
 	if (err && leg->state == step->next)
@@ -185,6 +186,27 @@ void leg_tell_ended(struct leg *leg, int status, const char *cause)
 	leg->conf.ops->ended(leg->conf.arg, leg, status, cause);
 }
 
+void leg_give_up(struct leg *leg, const char *reason, int status,
+		 const char *cause)
+{
+	leg_hangup(leg, reason);
+	leg->told_ended = false;
+	leg_tell_ended(leg, status, cause);
+}
+
+int leg_request(struct leg *leg, struct sip_txn **out,
+		const struct sip_message *m, sip_response_fn fn)
+{
+	struct sip_flow flow = leg->flow;
+	int err = sip_dialog_request(leg->dialog, out, m, fn, leg);
+
+	if (err != -ENOTCONN || !leg->conf.is_trunk)
+		return err;
+	flow.conn = 0;
+	leg_move(leg, &flow);
+	return sip_dialog_request(leg->dialog, out, m, fn, leg);
+}
+
 static void bye_answered(void *arg, struct sip_txn *txn,
 			 const struct sip_view *view)
 {
@@ -205,8 +227,7 @@ int leg_send_bye(struct leg *leg, const struct leg_input *in)
 	};
 	int err;
 
-	err = sip_dialog_request(leg->dialog, &leg->bye, &bye, bye_answered,
-				 leg);
+	err = leg_request(leg, &leg->bye, &bye, bye_answered);
 	if (err) {
 		/* The peer cannot be told; it will notice the silence. */
 		log_warn("leg.bye_failed", kv_s("peer", leg->peer),
@@ -247,6 +268,8 @@ static void dialog_request(void *arg, struct sip_txn *txn,
 		if (!leg->conf.ops->moved(leg->conf.arg, leg, txn, view))
 			return;
 		leg_move(leg, &view->flow);
+	} else if (view->flow.conn != leg->flow.conn) {
+		leg_move(leg, &view->flow); /* a trunk connected again */
 	}
 	switch (view->method) {
 	case SIP_BYE:
@@ -349,6 +372,7 @@ void leg_destroy(struct leg *leg)
 	if (!leg)
 		return;
 	timer_cancel(leg->conf.loop, &leg->timer);
+	timer_cancel(leg->conf.loop, &leg->patience);
 	change_release(leg);
 	offer_close(leg);
 	sip_txn_release(leg->invite);
@@ -366,8 +390,12 @@ void leg_hangup(struct leg *leg, const char *reason)
 
 void leg_move(struct leg *leg, const struct sip_flow *flow)
 {
+	bool elsewhere = !addr_same_host(&leg->flow.remote, &flow->remote);
+
 	leg->flow = *flow;
 	sip_dialog_move(leg->dialog, flow);
+	if (elsewhere) /* its media may come from there now */
+		offer_tell(leg);
 }
 
 enum leg_state leg_state(const struct leg *leg)

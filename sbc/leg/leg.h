@@ -142,8 +142,12 @@ int leg_change(struct leg *leg, const struct sdp *offer);
 void leg_change_cancel(struct leg *leg);
 /* ACK the 2xx to our re-INVITE. */
 int leg_change_ack(struct leg *leg, const struct sdp *answer);
-/* Final answer to the peer's re-INVITE; @sdp rewritten for a 200. */
-void leg_change_answer(struct leg *leg, int status, const struct sdp *sdp);
+/*
+ * Final answer to the peer's re-INVITE; @sdp rewritten for a 200.  -EPROTO: the
+ * peer has given it up; -EINVAL and what media_stream_open() says: it was
+ * refused instead.
+ */
+int leg_change_answer(struct leg *leg, int status, const struct sdp *sdp);
 int leg_info(struct leg *leg, const struct sip_view *info);
 void leg_info_answer(struct leg *leg, int status);
 

@@ -23,6 +23,11 @@
 #include "core/rand.h"
 #include "leg/leg_priv.h"
 
+enum {
+	/* A peer that rings on our re-INVITE would bar every other change. */
+	PATIENCE_MS = 60000,
+};
+
 static void refuse_change(struct sip_txn *txn, int status)
 {
 	char after[8];
@@ -46,15 +51,21 @@ static void drop_change(struct leg *leg)
 	leg->offer_sent = false;
 	sdp_free(leg->pending);
 	leg->pending = NULL;
+	offer_undo(leg);
+	timer_cancel(leg->conf.loop, &leg->patience);
 }
 
 void change_release(struct leg *leg)
 {
+	const struct sip_message ack = {.method = SIP_ACK};
+
 	if (leg->change == CHANGE_IN)
 		sip_txn_answer(leg->reinvite,
 			       &(struct sip_message){.status = 487});
 	if (leg->change == CHANGE_OUT)
 		sip_txn_cancel(leg->reinvite);
+	if (leg->change == CHANGE_OUT_ACK)
+		sip_dialog_ack(leg->dialog, leg->reinvite, &ack);
 	if (leg->change != CHANGE_NONE)
 		drop_change(leg);
 	sip_txn_release(leg->info_in);
@@ -69,14 +80,14 @@ static void change_acked(struct leg *leg, const struct sip_view *view)
 	bool offered = leg->offer_sent;
 
 	if (offered && (offer_read(leg, view, &answer) || !answer)) {
-		leg_hangup(leg, NULL);
-		leg->told_ended = false;
-		leg_tell_ended(leg, 0, "no-answer-in-ack");
+		leg_give_up(leg, NULL, 0, "no-answer-in-ack");
 		return;
 	}
+	if (answer) {
+		offer_hear(leg, answer);
+		offer_settle(leg, NULL);
+	}
 	drop_change(leg);
-	if (answer)
-		offer_apply(leg, answer);
 	leg->conf.ops->acked(leg->conf.arg, leg, answer);
 }
 
@@ -96,9 +107,7 @@ static void reinvite_event(void *arg, struct sip_txn *txn,
 		leg->conf.ops->change_cancelled(leg->conf.arg, leg);
 		break;
 	case SIP_TXN_NO_ACK: /* RFC 3261 14.2: end the dialog */
-		leg_hangup(leg, NULL);
-		leg->told_ended = false;
-		leg_tell_ended(leg, 0, "no-ack");
+		leg_give_up(leg, NULL, 0, "no-ack");
 		break;
 	}
 }
@@ -118,7 +127,7 @@ void change_invite_in(struct leg *leg, struct sip_txn *txn,
 		return;
 	}
 	if (leg->state != LEG_UP) {
-		refuse_change(txn, 491);
+		refuse_change(txn, leg->state < LEG_UP ? 491 : 481);
 		return;
 	}
 	status = offer_read(leg, view, &offer);
@@ -135,34 +144,44 @@ void change_invite_in(struct leg *leg, struct sip_txn *txn,
 	leg->conf.ops->change(leg->conf.arg, leg, offer);
 }
 
-void leg_change_answer(struct leg *leg, int status, const struct sdp *sdp)
+static void refuse_asker(struct leg *leg, int status)
+{
+	sip_txn_answer(leg->reinvite, &(struct sip_message){.status = status});
+	drop_change(leg);
+}
+
+int leg_change_answer(struct leg *leg, int status, const struct sdp *sdp)
 {
 	char mem[LEG_SDP_BYTES];
-	struct sip_message m = {.status = status, .contact = true};
+	struct sip_message m = {
+		.status = 200,
+		.contact = true,
+		.content_type = "application/sdp",
+	};
+	int err;
 
 	if (leg->change != CHANGE_IN)
-		return; /* cancelled meanwhile */
-	if (status < 300 && sdp) {
-		m.content_type = "application/sdp";
-		if (offer_open_lines(leg, leg->pending ? leg->pending : sdp))
-			m.status = 503;
-		else if (offer_write(leg, sdp, mem, &m.body))
-			m.status = 488;
+		return -EPROTO; /* cancelled meanwhile */
+	if (status >= 300) {
+		refuse_asker(leg, status);
+		return 0;
 	}
-	if (m.status >= 300) {
-		m.content_type = NULL;
-		m.body = (struct str){0};
-		sip_txn_answer(leg->reinvite, &m);
-		drop_change(leg);
-		return;
+	err = offer_open_lines(leg, leg->pending ? leg->pending : sdp);
+	if (!err)
+		err = offer_write(leg, sdp, leg->pending, mem, &m.body);
+	if (err) {
+		refuse_asker(leg, err == -EINVAL ? 488 : 503);
+		return err;
 	}
 	sip_txn_answer(leg->reinvite, &m);
 	leg->change = CHANGE_IN_ACK;
 	leg->offer_sent = !leg->pending;
 	if (leg->pending) {
-		offer_apply(leg, leg->pending);
+		offer_hear(leg, leg->pending);
 		leg->pending = NULL;
+		offer_settle(leg, sdp);
 	}
+	return 0;
 }
 
 /* Ends the leg when the peer says that the dialog is no more (RFC 3261
@@ -171,11 +190,8 @@ static void change_refused(struct leg *leg, int status)
 {
 	drop_change(leg);
 	leg->conf.ops->changed(leg->conf.arg, leg, status, NULL);
-	if (status == 481 || status == 408) {
-		leg_hangup(leg, NULL);
-		leg->told_ended = false;
-		leg_tell_ended(leg, 0, "gone");
-	}
+	if (status == 481 || status == 408)
+		leg_give_up(leg, NULL, 0, "gone");
 }
 
 static void change_answered(void *arg, struct sip_txn *txn,
@@ -191,16 +207,19 @@ static void change_answered(void *arg, struct sip_txn *txn,
 		return;
 	}
 	leg->change = CHANGE_OUT_ACK;
+	timer_cancel(leg->conf.loop, &leg->patience);
 	sip_dialog_retarget(leg->dialog, view);
 	if (offer_read(leg, view, &sdp) || !sdp) {
 		leg_change_ack(leg, NULL);
 		leg->conf.ops->changed(leg->conf.arg, leg, 488, NULL);
 		return;
 	}
-	if (leg->offer_sent)
-		offer_apply(leg, sdp);
-	else
+	if (leg->offer_sent) {
+		offer_hear(leg, sdp);
+		offer_settle(leg, NULL);
+	} else {
 		leg->pending = sdp;
+	}
 	leg->conf.ops->changed(leg->conf.arg, leg, view->status, sdp);
 }
 
@@ -209,26 +228,33 @@ bool leg_is_changing(const struct leg *leg)
 	return leg->change != CHANGE_NONE;
 }
 
+static void out_of_patience(void *arg)
+{
+	leg_change_cancel(arg);
+}
+
 int leg_change(struct leg *leg, const struct sdp *offer)
 {
 	char mem[LEG_SDP_BYTES];
 	struct sip_message m = {.method = SIP_INVITE, .contact = true};
-	int err;
+	int err = 0;
 
 	if (leg->state != LEG_UP || leg->change != CHANGE_NONE)
 		return -EAGAIN;
 	if (offer) {
 		err = offer_open_lines(leg, offer);
 		if (!err)
-			err = offer_write(leg, offer, mem, &m.body);
-		if (err)
-			return err;
+			err = offer_write(leg, offer, NULL, mem, &m.body);
 		m.content_type = "application/sdp";
 	}
-	err = sip_dialog_request(leg->dialog, &leg->reinvite, &m,
-				 change_answered, leg);
-	if (err)
+	if (!err)
+		err = leg_request(leg, &leg->reinvite, &m, change_answered);
+	if (err) {
+		offer_undo(leg);
 		return err;
+	}
+	timer_set(leg->conf.loop, &leg->patience, PATIENCE_MS, out_of_patience,
+		  leg);
 	leg->change = CHANGE_OUT;
 	leg->offer_sent = offer != NULL;
 	return 0;
@@ -251,11 +277,13 @@ int leg_change_ack(struct leg *leg, const struct sdp *answer)
 	if (leg->pending && answer) {
 		err = offer_open_lines(leg, leg->pending);
 		if (!err)
-			err = offer_write(leg, answer, mem, &m.body);
+			err = offer_write(leg, answer, leg->pending, mem,
+					  &m.body);
 		if (!err) {
 			m.content_type = "application/sdp";
-			offer_apply(leg, leg->pending);
+			offer_hear(leg, leg->pending);
 			leg->pending = NULL;
+			offer_settle(leg, answer);
 		}
 	}
 	err = sip_dialog_ack(leg->dialog, leg->reinvite, &m);
@@ -307,6 +335,5 @@ int leg_info(struct leg *leg, const struct sip_view *info)
 
 	if (leg->state != LEG_UP || leg->info_out)
 		return -EAGAIN;
-	return sip_dialog_request(leg->dialog, &leg->info_out, &m,
-				  info_answered, leg);
+	return leg_request(leg, &leg->info_out, &m, info_answered);
 }

@@ -35,21 +35,24 @@ static int put_sdp(struct leg *leg, struct sip_message *m,
 	if (!sdp)
 		return 0;
 	m->content_type = "application/sdp";
-	return offer_write(leg, sdp, mem, &m->body);
+	return offer_write(leg, sdp,
+			   leg->pending ? leg->pending : leg->peer_sdp, mem,
+			   &m->body);
 }
 
 /* Our answer goes out: the offer we hold becomes the peer's description. */
 static void offer_answered(struct leg *leg)
 {
-	if (!leg->pending)
-		return;
-	offer_apply(leg, leg->pending);
+	struct sdp *offer = leg->pending ? leg->pending : leg->peer_sdp;
+
 	leg->pending = NULL;
+	if (offer)
+		offer_hear(leg, offer);
 }
 
 /*
- * Early media: the peer's offer counts from now on, but it stays pending too,
- * as the 200 must answer it (RFC 3261 13.2.1).
+ * Early media: the peer's offer counts from now on.  The answer in the 200 may
+ * still differ (another fork won): only that one settles the session.
  */
 int in_send_ring(struct leg *leg, const struct leg_input *in)
 {
@@ -89,6 +92,8 @@ int in_send_answer(struct leg *leg, const struct leg_input *in)
 		return err;
 	leg->offer_sent = late_offer;
 	offer_answered(leg);
+	if (!late_offer && in->sdp)
+		offer_settle(leg, in->sdp);
 	return sip_txn_answer(leg->invite, &m);
 }
 
@@ -123,12 +128,11 @@ int in_take_ack(struct leg *leg, const struct leg_input *in)
 		if (offer_read(leg, in->view, &answer) || !answer) {
 			/* A 2xx offer without answer: there is no session
 			 * (RFC 3261 13.2.2.4). */
-			leg_hangup(leg, NULL);
-			leg->told_ended = false;
-			leg_tell_ended(leg, 0, "no-answer-in-ack");
+			leg_give_up(leg, NULL, 0, "no-answer-in-ack");
 			return 0;
 		}
-		offer_apply(leg, answer);
+		offer_hear(leg, answer);
+		offer_settle(leg, NULL);
 	}
 	leg->conf.ops->acked(leg->conf.arg, leg, answer);
 	return 0;

@@ -36,17 +36,20 @@ int offer_read(const struct leg *leg, const struct sip_view *view,
 
 static int open_line(struct leg *leg, struct leg_line *line)
 {
+	int err;
+
 	if (line->stream)
 		return 0;
-	return media_stream_open(&line->stream, leg->conf.media,
-				 &leg->media_conf);
+	err = media_stream_open(&line->stream, leg->conf.media,
+				&leg->media_conf);
+	line->fresh = !err;
+	return err;
 }
 
 static void close_line(struct leg_line *line)
 {
 	media_stream_close(line->stream);
-	line->stream = NULL;
-	line->held = false;
+	*line = (struct leg_line){0};
 }
 
 int offer_open_lines(struct leg *leg, const struct sdp *sdp)
@@ -54,23 +57,30 @@ int offer_open_lines(struct leg *leg, const struct sdp *sdp)
 	unsigned usable = 0;
 	int err;
 
+	if (sdp->n_media > leg->n_lines)
+		leg->n_lines = sdp->n_media;
 	for (unsigned i = 0; i < sdp->n_media; i++) {
-		if (!sdp_can_relay(&sdp->media[i])) {
-			close_line(&leg->lines[i]);
+		if (!sdp_can_relay(&sdp->media[i]))
 			continue;
-		}
 		err = open_line(leg, &leg->lines[i]);
 		if (err) {
 			log_limited(LOG_WARN, "media.refused",
 				    kv_s("realm", leg->realm),
 				    kv_s("err", err_name(err)));
+			offer_undo(leg);
 			return err;
 		}
 		usable++;
 	}
-	if (sdp->n_media > leg->n_lines)
-		leg->n_lines = sdp->n_media;
 	return usable ? 0 : -EINVAL;
+}
+
+void offer_undo(struct leg *leg)
+{
+	for (unsigned i = 0; i < leg->n_lines; i++) {
+		if (leg->lines[i].fresh)
+			close_line(&leg->lines[i]);
+	}
 }
 
 /* Everything after the o= line: what makes a new version (RFC 3264 8). */
@@ -81,6 +91,29 @@ static uint32_t hash_without_origin(struct str text)
 	for (int i = 0; i < 2; i++) /* v=, o= */
 		str_line(&text, &line);
 	return hash_bytes(text.p, text.n);
+}
+
+/*
+ * @from with as many m-lines as the peer must see: an answer has those of its
+ * offer, and an offer no fewer than the session had (RFC 3264 6, 8).  What
+ * @from lacks stands there refused.
+ */
+static void fit_lines(const struct leg *leg, const struct sdp *from,
+		      const struct sdp *offer, struct sdp *out)
+{
+	const struct sdp *like = offer ? offer : leg->peer_sdp;
+	unsigned n =
+		from->n_media > leg->n_agreed ? from->n_media : leg->n_agreed;
+
+	out->n_media = offer ? offer->n_media : n;
+	for (unsigned i = 0; i < out->n_media; i++) {
+		out->media[i] = i < from->n_media           ? from->media[i]
+				: like && i < like->n_media ? like->media[i]
+							    : from->media[0];
+		if (i >= from->n_media ||
+		    (offer && !sdp_can_relay(&offer->media[i])))
+			out->media[i].port = 0;
+	}
 }
 
 static int write_once(struct leg *leg, const struct sdp *from, char *mem,
@@ -111,24 +144,28 @@ static int write_once(struct leg *leg, const struct sdp *from, char *mem,
 	return err;
 }
 
-int offer_write(struct leg *leg, const struct sdp *from, char *mem,
-		struct str *out)
+int offer_write(struct leg *leg, const struct sdp *from,
+		const struct sdp *offer, char *mem, struct str *out)
 {
+	struct sdp_media media[LIMIT_SDP_MEDIA];
+	struct sdp fitted = {.media = media};
 	uint32_t hash;
 	int err;
 
-	err = write_once(leg, from, mem, out);
+	fit_lines(leg, from, offer, &fitted);
+	err = write_once(leg, &fitted, mem, out);
 	if (err)
 		return err;
 	hash = hash_without_origin(*out);
 	if (leg->sent_hash && leg->sent_hash != hash) {
 		leg->sess_version++;
-		err = write_once(leg, from, mem, out);
+		err = write_once(leg, &fitted, mem, out);
 	}
 	leg->sent_hash = hash;
+	leg->n_sent = fitted.n_media;
 	/* What we say we take is what the peer may send from now on. */
-	for (unsigned i = 0; i < from->n_media; i++)
-		sdp_payload_types(&from->media[i], leg->sent_types[i]);
+	for (unsigned i = 0; i < fitted.n_media; i++)
+		sdp_payload_types(&media[i], leg->sent_types[i]);
 	return err;
 }
 
@@ -175,17 +212,36 @@ static void tell_media(struct leg *leg, unsigned i, const struct sdp_media *m)
 	media_stream_remote(line->stream, &r);
 }
 
-void offer_apply(struct leg *leg, struct sdp *sdp)
+static bool has_line(const struct sdp *sdp, unsigned i)
 {
-	for (unsigned i = 0; i < leg->n_lines; i++) {
-		if (i >= sdp->n_media || !sdp_can_relay(&sdp->media[i]))
-			close_line(&leg->lines[i]);
-		else if (leg->lines[i].stream)
-			tell_media(leg, i, &sdp->media[i]);
-	}
+	return i < sdp->n_media && sdp_can_relay(&sdp->media[i]);
+}
+
+void offer_hear(struct leg *leg, struct sdp *sdp)
+{
 	if (leg->peer_sdp != sdp)
 		sdp_free(leg->peer_sdp);
 	leg->peer_sdp = sdp;
+	offer_tell(leg);
+}
+
+void offer_tell(struct leg *leg)
+{
+	for (unsigned i = 0; leg->peer_sdp && i < leg->n_lines; i++) {
+		if (has_line(leg->peer_sdp, i) && leg->lines[i].stream)
+			tell_media(leg, i, &leg->peer_sdp->media[i]);
+	}
+}
+
+void offer_settle(struct leg *leg, const struct sdp *ours)
+{
+	for (unsigned i = 0; i < leg->n_lines; i++) {
+		leg->lines[i].fresh = false;
+		if (!has_line(leg->peer_sdp, i) || (ours && !has_line(ours, i)))
+			close_line(&leg->lines[i]);
+	}
+	if (leg->n_sent > leg->n_agreed)
+		leg->n_agreed = leg->n_sent;
 }
 
 const struct sdp *leg_description(const struct leg *leg)

@@ -41,7 +41,7 @@ int out_send_invite(struct leg *leg, const struct leg_input *in)
 	if (in->sdp) {
 		err = offer_open_lines(leg, in->sdp);
 		if (!err)
-			err = offer_write(leg, in->sdp, mem, &m.body);
+			err = offer_write(leg, in->sdp, NULL, mem, &m.body);
 		if (err)
 			return err;
 		m.content_type = "application/sdp";
@@ -60,7 +60,7 @@ int out_take_progress(struct leg *leg, const struct leg_input *in)
 	struct sdp *sdp = NULL;
 
 	if (leg->offer_sent && !offer_read(leg, in->view, &sdp) && sdp)
-		offer_apply(leg, sdp);
+		offer_hear(leg, sdp);
 	leg->conf.ops->progress(leg->conf.arg, leg, in->status, sdp);
 	return 0;
 }
@@ -68,9 +68,8 @@ int out_take_progress(struct leg *leg, const struct leg_input *in)
 /* A 2xx with a description that cannot be: ACK it, end it. */
 static int refuse_answer(struct leg *leg, const char *cause)
 {
-	leg_hangup(leg, "SIP;cause=488;text=\"Not Acceptable Here\"");
-	leg->told_ended = false;
-	leg_tell_ended(leg, 488, cause);
+	leg_give_up(leg, "SIP;cause=488;text=\"Not Acceptable Here\"", 488,
+		    cause);
 	return 0;
 }
 
@@ -90,8 +89,9 @@ int out_take_answer(struct leg *leg, const struct leg_input *in)
 		leg->pending = sdp;
 		if (offer_open_lines(leg, sdp))
 			return refuse_answer(leg, "bad-offer");
-	} else if (sdp) {
-		offer_apply(leg, sdp);
+	} else {
+		offer_hear(leg, sdp ? sdp : leg->peer_sdp);
+		offer_settle(leg, NULL);
 	}
 	leg->conf.ops->answered(leg->conf.arg, leg, sdp ? sdp : leg->peer_sdp);
 	return 0;
@@ -115,12 +115,13 @@ int out_send_ack(struct leg *leg, const struct leg_input *in)
 	int err;
 
 	if (leg->pending && in->sdp) {
-		err = offer_write(leg, in->sdp, mem, &m.body);
+		err = offer_write(leg, in->sdp, leg->pending, mem, &m.body);
 		if (err)
 			return err;
 		m.content_type = "application/sdp";
-		offer_apply(leg, leg->pending);
+		offer_hear(leg, leg->pending);
 		leg->pending = NULL;
+		offer_settle(leg, in->sdp);
 	}
 	leg->offer_sent = false;
 	err = sip_dialog_ack(leg->dialog, leg->invite, &m);

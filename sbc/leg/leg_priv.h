@@ -52,6 +52,7 @@ enum leg_change {
 struct leg_line {
 	struct media_stream *stream; /* NULL: refused */
 	bool held;                   /* direction is not sendrecv */
+	bool fresh; /* opened for an offer that is not agreed yet */
 };
 
 struct leg {
@@ -68,7 +69,8 @@ struct leg {
 	struct sip_txn *reinvite;
 	struct sip_txn *bye; /* our BYE */
 	struct sip_txn *info_in, *info_out;
-	struct timer timer; /* stop waiting; or let the INVITE go */
+	struct timer timer;    /* stop waiting; or let the INVITE go */
+	struct timer patience; /* with our re-INVITE */
 
 	/* Offer and answer: leg_offer.c. */
 	bool offer_sent;      /* our last INVITE or 2xx carried an offer */
@@ -77,12 +79,21 @@ struct leg {
 	uint64_t sess_id, sess_version, sent_types[LIMIT_SDP_MEDIA][2];
 	uint32_t sent_hash; /* of our last description without o= */
 	struct leg_line lines[LIMIT_SDP_MEDIA];
-	unsigned n_lines;
+	unsigned n_lines;  /* ever opened */
+	unsigned n_sent;   /* m-lines of our last description */
+	unsigned n_agreed; /* m-lines of the session: they never get fewer */
 };
 
 /* leg.c: the one function that moves a leg.  -EPROTO: not in this state. */
 int leg_step(struct leg *leg, enum leg_event event, const struct leg_input *in);
 void leg_tell_ended(struct leg *leg, int status, const char *cause);
+/* End the leg by our own decision, and tell the call. */
+void leg_give_up(struct leg *leg, const char *reason, int status,
+		 const char *cause);
+/* sip_dialog_request() inside the dialog; a trunk whose connection has closed
+ * is asked over a new one. */
+int leg_request(struct leg *leg, struct sip_txn **out,
+		const struct sip_message *m, sip_response_fn fn);
 /* The leg's INVITE is of no further use; let it go when nothing of it can
  * come back any more (64*T1). */
 void leg_release_later(struct leg *leg);
@@ -112,13 +123,23 @@ enum { LEG_SDP_BYTES = LIMIT_SDP_BYTES };
 /* Read the body of @view: 0 and *out (NULL without body), or a SIP status. */
 int offer_read(const struct leg *leg, const struct sip_view *view,
 	       struct sdp **out);
-/* Open and close ports so that they match the m-lines of @sdp. */
+/* Ports for the m-lines of @sdp that have none yet.  -EINVAL: there is none
+ * that we can relay; after an error nothing has been opened.  What was open
+ * stays, until offer_settle(). */
 int offer_open_lines(struct leg *leg, const struct sdp *sdp);
-/* @from as this leg's peer may see it, into @mem of LEG_SDP_BYTES. */
-int offer_write(struct leg *leg, const struct sdp *from, char *mem,
-		struct str *out);
-/* The peer's description is in force: tell the media.  Takes @sdp. */
-void offer_apply(struct leg *leg, struct sdp *sdp);
+/* No agreement: close what offer_open_lines() opened for it. */
+void offer_undo(struct leg *leg);
+/* @from as this leg's peer may see it, into @mem of LEG_SDP_BYTES: an answer
+ * to @offer of the peer, or an offer when that is NULL. */
+int offer_write(struct leg *leg, const struct sdp *from,
+		const struct sdp *offer, char *mem, struct str *out);
+/* What the peer described counts from now on: tell the media.  Takes @sdp. */
+void offer_hear(struct leg *leg, struct sdp *sdp);
+/* Tell the media again (the leg moved). */
+void offer_tell(struct leg *leg);
+/* Offer and answer are complete: close the ports of lines that the peer's
+ * description or @ours (NULL = our offer) refuses. */
+void offer_settle(struct leg *leg, const struct sdp *ours);
 void offer_close(struct leg *leg);
 
 /* leg_change.c: requests inside the dialog. */
