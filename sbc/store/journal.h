@@ -96,6 +96,9 @@ bool journal_is_half_full(const struct journal *j);
 bool journal_is_empty(const struct journal *j); /* any thread */
 /* The next unread record, in place; false when all are read. */
 bool journal_peek(struct journal *j, struct journal_record *out);
+/* The database commits now, which may take long: let the producer need nothing
+ * of the disk meanwhile. */
+void journal_prepare(struct journal *j);
 /* All that was read is in the database: free it. */
 void journal_done(struct journal *j);
 /* It is not: read it again. */

@@ -93,6 +93,7 @@ static int fill_due(struct store *s)
 		err = writer_apply(s, &rec);
 		is_empty = false;
 	}
+	journal_prepare(s->journal);
 	for (size_t i = 0; !err && i < s->writing.n; i++)
 		err = rows_binding_refresh(&s->db->binding,
 					   &s->writing.slots[i]);

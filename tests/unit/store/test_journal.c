@@ -150,6 +150,33 @@ static void a_body_longer_than_the_largest_is_refused(void **state)
 	stop(&r, j);
 }
 
+/* What is left at the end counts as used when a record goes to the front. */
+static void a_wrap_never_runs_over_unread_records(void **state)
+{
+	struct journal_record rec;
+	struct journal *j;
+	struct rig r;
+
+	start(&r, &j);
+	while (add(j, 1000))
+		;
+	for (int i = 0; i < 58; i++) /* all but two, of 60 */
+		journal_peek(j, &rec);
+	journal_done(j);
+	while (add(j, 1500)) /* up to the two from behind */
+		;
+	for (uint64_t seq = 59; journal_peek(j, &rec); seq++) {
+		assert_int_equal(rec.seq, seq);
+		assert_true(is_filled(&rec, seq));
+		journal_done(j);
+		while (add(j, 1 + random() % 3000))
+			;
+		if (seq == 2000)
+			break;
+	}
+	stop(&r, j);
+}
+
 /* Fill and drain by chance for many laps: nothing is lost, doubled or mixed. */
 static void the_ring_wraps_without_losing_a_record(void **state)
 {
@@ -612,6 +639,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_done_is_read_again),
 		cmocka_unit_test(a_full_ring_refuses_until_something_is_done),
 		cmocka_unit_test(a_body_longer_than_the_largest_is_refused),
+		cmocka_unit_test(a_wrap_never_runs_over_unread_records),
 		cmocka_unit_test(the_ring_wraps_without_losing_a_record),
 		cmocka_unit_test(an_empty_ring_starts_at_the_front),
 		cmocka_unit_test(two_threads_share_the_ring_without_locks),
