@@ -19,7 +19,8 @@
  * The kernel makes a mapped page read-only when it has written it back, and the
  * fault of the next write may have to wait for a commit of the file system, our
  * own one for example.  So before it commits, the writer has the pages made
- * ready that the producer will need meanwhile (journal_prepare()).
+ * ready that the producer will need meanwhile (journal_prepare()).  Against an
+ * admin who freezes the whole file system (fsfreeze) that does not help.
  */
 #include "store/journal.h"
 

@@ -24,8 +24,8 @@
  * Ordinary puts, refreshes and deletes may come in between.
  *
  * All calls on one thread (SIP); nothing blocks but open, load and close.
- * Memory: the journal's size at most, and 80 bytes per binding that was
- * refreshed within write_behind_ms.
+ * Memory: the journal's size at most, and about 100 bytes per binding that
+ * was refreshed within write_behind_ms.
  */
 #ifndef SBC_STORE_STORE_H
 #define SBC_STORE_STORE_H
