@@ -143,6 +143,44 @@ def stranger_is_unheard_before_the_victim_spoke(context):
     attack.must_be_harmless()
 
 
+def media_is_not_sent_into_the_box_itself(context):
+    """SDP that names loopback or the box makes it send nothing there."""
+    site = Site(context)
+    near, far = (site.behind_nat(kind)
+                 for kind in ("port_restricted", "symmetric"))
+    alice, bob = site.scripted("alice", near), site.scripted("bob", far)
+    for number, victim in enumerate(("127.0.0.1", SBC4)):
+        trap = rtp.Rtp(victim, site.sbc.name, context, port=30000 + number)
+        here = rtp.Rtp(near.address, near.name, context, VICTIM)
+        peer = rtp.Rtp(far.address, far.name, context, PEER)
+        out = alice.invite("bob", sdp=here.sdp(connection=victim).replace(
+            f"m=audio {here.port}", f"m=audio {trap.port}"))
+        into = bob.incoming()
+        into.reply(200, "OK", rtp=peer)
+        out.answered()
+        into.expect_ack()
+        peer.stream(into.media())
+        time.sleep(1)
+        check(not trap.got, f"{len(trap.got)} packets went to {victim}")
+        # What it really sends from is its signalling's address: heard.
+        here.stream(out.media())
+        until(lambda: peer.count(payload=VICTIM) > 10, 3,
+              "the phone is not heard")
+        check(not trap.got, f"{len(trap.got)} packets went to {victim}")
+        check(out.bye().status == 200, "BYE refused")
+        into.expect_bye()
+
+
+def contact_that_names_the_box_is_refused(context):
+    site = Site(context)
+    space = site.behind_nat("port_restricted")
+    alice = site.scripted("alice", space)
+    for where in ("127.0.0.1:5060", f"{SBC4}:5060", "127.0.0.1:80"):
+        answer = alice.register(contact=f"<sip:alice@{where}>", must=None)
+        check(400 <= answer.status < 500,
+              f"Contact {where} answered {answer}")
+
+
 def add_to(suite):
     for state, attack in (("speaks", while_victim_speaks),
                           ("is_silent", while_victim_is_silent)):
@@ -150,4 +188,7 @@ def add_to(suite):
             ssrc = "with_its_ssrc" if known else "with_own_ssrc"
             suite.add(functools.partial(attack, known=known),
                       f"stranger_{ssrc}_is_unheard_while_victim_{state}")
-    suite.add(stranger_is_unheard_before_the_victim_spoke, fast=False)
+    for function in (stranger_is_unheard_before_the_victim_spoke,
+                     media_is_not_sent_into_the_box_itself,
+                     contact_that_names_the_box_is_refused):
+        suite.add(function, fast=False)
