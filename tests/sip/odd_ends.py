@@ -1,0 +1,185 @@
+# odd_ends.py - calls that end while something else is still under way
+#
+# SPDX-License-Identifier: Apache-2.0
+
+import time
+
+from runner import check
+from sip import token
+from sipbox import B_SPEECH, SipBox, Talk, hang_up, meanwhile
+
+
+def ringing(context, **how):
+    """(box, out, into, media of bob)."""
+    box = SipBox(context, **how)
+    alice, bob = box.phone("alice"), box.phone("bob")
+    out = alice.invite("bob", rtp=box.media(alice))
+    into = bob.incoming()
+    into.reply(180, "Ringing")
+    out.expect(180)
+    return box, out, into, box.media(bob, B_SPEECH)
+
+
+def both_hang_up_at_once(context):
+    talk = Talk(SipBox(context))
+    first, second = meanwhile(talk.out.bye), meanwhile(talk.into.bye)
+    for answer in (first(), second()):
+        check(answer.status in (200, 481), f"BYE answered {answer}")
+    time.sleep(0.3)
+    for side in (talk.out, talk.into):  # the box's own BYE may have crossed
+        for message in list(side.phone.inbox):
+            if message.is_request and message.method == "BYE":
+                side.expect_bye()
+    talk.box.no_calls_left()
+
+
+def bye_before_ack_ends_the_call(context):
+    """The caller hangs up at once; its ACK never comes."""
+    box, out, into, there = ringing(context)
+    into.reply(200, "OK", rtp=there)
+    out.expect(200)
+    check(out.bye().status == 200, "BYE refused")
+    into.expect_ack()
+    into.expect_bye()
+    box.no_calls_left()
+
+
+def callee_hangs_up_before_the_caller_acked(context):
+    box, out, into, there = ringing(context)
+    into.reply(200, "OK", rtp=there)
+    out.expect(200)
+    into.expect_ack()
+    done = meanwhile(into.bye)
+    check(done().status == 200, "BYE refused")
+    out.ack()  # RFC 3261 15: no BYE on our side before this
+    out.expect_bye()
+    box.no_calls_left()
+
+
+def hang_up_with_a_reinvite_under_way(context):
+    talk = Talk(SipBox(context))
+    talk.out.reinvite(talk.here.sdp(direction="sendonly"))
+    talk.into.expect_request("INVITE")
+    done = meanwhile(talk.out.bye)
+    talk.into.expect_bye()
+    talk.into.reply(487, "Request Terminated")
+    check(done().status == 200, "BYE refused")
+    final = talk.alice.expect(lambda m: m.method == "INVITE"
+                              and m.status >= 200)
+    check(final.status in (487, 481, 500), f"re-INVITE answered {final}")
+    talk.box.no_calls_left()
+
+
+def callee_hangs_up_instead_of_answering_a_reinvite(context):
+    talk = Talk(SipBox(context))
+    talk.out.reinvite(talk.here.sdp(direction="sendonly"))
+    talk.into.expect_request("INVITE")
+    done = meanwhile(talk.into.bye)
+    talk.out.expect_bye()
+    check(done().status == 200, "BYE refused")
+    talk.into.reply(487, "Request Terminated")
+    talk.box.no_calls_left()
+
+
+def repeated_bye_is_answered(context):
+    talk = Talk(SipBox(context))
+    talk.end()
+    last = [data for way, _, data in talk.alice.log if way == "out"
+            and data.startswith(b"BYE")][-1]
+    talk.alice.send(last)
+    answer = talk.alice.expect(lambda m: m.method == "BYE")
+    check(answer.status in (200, 481), f"answered {answer}")
+
+
+def callee_that_answers_without_sdp(context):
+    """A 200 without the answer it owes: the call cannot be."""
+    box, out, into, _ = ringing(context)
+    into.reply(200, "OK")
+    into.expect_ack()
+    into.expect_bye()
+    final = out.phone.expect(lambda m: out.answers_invite(m)
+                             and m.status >= 200)
+    check(final.status >= 400, f"caller got {final}")
+    box.no_calls_left()
+
+
+def callee_that_is_a_fork_itself(context):
+    """Early dialogs of two tags; the second one answers."""
+    box = SipBox(context)
+    alice, bob = box.phone("alice"), box.phone("bob")
+    here, there = box.media(alice), box.media(bob, B_SPEECH)
+    out = alice.invite("bob", rtp=here)
+    into = bob.incoming()
+    into.local_tag = "branch-one"
+    into.reply(183, "Session Progress", rtp=box.media(bob))
+    out.expect(183)
+    into.local_tag = "branch-two"
+    into.reply(180, "Ringing")
+    into.reply(200, "OK", rtp=there)
+    out.answered()
+    check(into.expect_ack().to_tag == "branch-two", "ACK has another tag")
+    here.stream(out.media())
+    there.stream(into.media())
+    time.sleep(0.6)
+    check(there.count() > 10 and here.count(payload=B_SPEECH) > 10,
+          "no audio with the one that answered")
+    hang_up(out, into)
+    box.no_calls_left()
+
+
+def second_200_of_a_forking_callee_is_hung_up(context):
+    """RFC 3261 13.2.2.4: ACK and BYE what we do not want."""
+    box, out, into, there = ringing(context)
+    into.reply(200, "OK", rtp=there)
+    out.answered()
+    into.expect_ack()
+    mine, into.local_tag = into.local_tag, token()
+    into.reply(200, "OK", rtp=box.media(into.phone))
+    check(into.expect_ack().to_tag == into.local_tag, "not its ACK")
+    check(into.expect_bye().to_tag == into.local_tag, "not its BYE")
+    into.local_tag = mine
+    check(len(box.calls()) == 1, "the call is gone")
+    hang_up(out, into)
+    box.no_calls_left()
+
+
+def stopping_while_it_rings_tells_both(context):
+    box, out, into, _ = ringing(context)
+    done = meanwhile(box.stop)
+    into.phone.reply(into.expect_request("CANCEL"), 200, "OK")
+    into.reply(487, "Request Terminated")
+    final = out.phone.expect(lambda m: out.answers_invite(m)
+                             and m.status >= 200)
+    check(final.status >= 480, f"caller got {final}")
+    code, seconds = done()
+    check(code == 0 and seconds <= 5, f"exit {code} after {seconds:.1f} s")
+
+
+def stopping_with_dead_phones_takes_no_longer(context):
+    talk = Talk(SipBox(context))
+    talk.alice.ignore = talk.bob.ignore = lambda m: True
+    code, seconds = talk.box.stop()
+    check(code == 0 and seconds <= 5, f"exit {code} after {seconds:.1f} s")
+
+
+def unregister_during_a_call_leaves_the_call(context):
+    talk = Talk(SipBox(context))
+    talk.speak()
+    talk.bob.register(expires=0)
+    talk.heard()
+    talk.end()
+
+
+def add_to(suite):
+    for function in (
+            both_hang_up_at_once, bye_before_ack_ends_the_call,
+            callee_hangs_up_before_the_caller_acked,
+            hang_up_with_a_reinvite_under_way,
+            callee_hangs_up_instead_of_answering_a_reinvite,
+            repeated_bye_is_answered, callee_that_answers_without_sdp,
+            callee_that_is_a_fork_itself,
+            second_200_of_a_forking_callee_is_hung_up,
+            stopping_while_it_rings_tells_both,
+            stopping_with_dead_phones_takes_no_longer,
+            unregister_during_a_call_leaves_the_call):
+        suite.add(function)
