@@ -85,8 +85,9 @@ struct call *call_create(struct calls *calls, const struct sip_view *invite,
 	call->started_at = clock_wall();
 	call->worker = media_pick_worker(calls->conf.media);
 	/* Copied less one across the box; 70 when the caller gave none. */
-	call->max_forwards =
-		invite->max_forwards > 0 ? invite->max_forwards - 1 : 70;
+	call->max_forwards = invite->max_forwards > 1 ? invite->max_forwards - 1
+			     : invite->max_forwards == 1 ? -1
+							 : 70;
 	call->invite_key = strdup(key);
 	if (!call->invite_key ||
 	    hash_insert(&calls->by_invite, &call->by_invite, hash_text(key))) {

@@ -56,6 +56,11 @@ static void changed(void *arg, struct leg *leg, int status,
 
 	if (!asker)
 		return;
+	if (call->restoring) {
+		call->restoring = false;
+		leg_change_ack(leg, NULL);
+		return;
+	}
 	err = leg_change_answer(
 		asker, status < 300 ? 200 : setup_map_status(status), sdp);
 	if (status >= 300)
@@ -65,6 +70,17 @@ static void changed(void *arg, struct leg *leg, int status,
 		leg_change_ack(leg, NULL);
 	else if (err) /* nobody will answer that offer: the session stays */
 		leg_change_ack(leg, leg_description(asker));
+	/* The asker gave up while the other side agreed: take it back. */
+	if (!late && err)
+		call->restoring = !leg_change(leg, leg_description(asker));
+}
+
+void bridge_ack(struct call *call, struct leg *leg, const struct sdp *answer)
+{
+	if (!leg_ack(leg, answer))
+		return;
+	call_ending(call, "gone");
+	call_hangup_legs(call, NULL, NULL);
 }
 
 /* An ACK arrived; when it brought the answer to a late offer, the other
@@ -77,7 +93,7 @@ static void acked(void *arg, struct leg *leg, const struct sdp *sdp)
 	if (!to)
 		return;
 	if (leg_state(to) == LEG_ANSWERED)
-		leg_ack(to, sdp);
+		bridge_ack(call, to, sdp);
 	else if (leg_is_changing(to))
 		leg_change_ack(to, sdp);
 	leg_bridge(call->a, call->b);
@@ -144,17 +160,9 @@ static bool moved(void *arg, struct leg *leg, struct sip_txn *txn,
 				 kv_a("source", &view->flow.remote));
 			return true;
 		}
-		if (verdict != SIP_AUTH_OK) {
-			sip_auth_challenge(calls->conf.auth, view, realm,
-					   verdict == SIP_AUTH_STALE ||
-						   verdict == SIP_AUTH_REPLAY,
-					   &challenge);
-			m = (struct sip_message){
-				.status = 401,
-				.headers = challenge.headers,
-				.n_headers = challenge.n,
-			};
-		}
+		if (verdict != SIP_AUTH_OK)
+			m = sip_auth_refusal(calls->conf.auth, view, realm,
+					     verdict, &challenge);
 	}
 	sip_txn_answer(txn, &m);
 	sip_txn_release(txn);

@@ -37,7 +37,7 @@ struct call {
 	enum call_state state;
 	bool over; /* in calls->lingering */
 	unsigned worker;
-	int max_forwards; /* of the INVITEs that we send */
+	int max_forwards; /* of the INVITEs that we send; -1 = none left */
 	wall_ms started_at, answered_at;
 	mono_ms answered;
 
@@ -52,6 +52,7 @@ struct call {
 	unsigned ringing;  /* forks that have not ended */
 	int best;          /* best final answer so far, 0 = none */
 	bool target_stops; /* an answer that ends the search (6xx, 4xx) */
+	bool restoring;    /* a re-INVITE of our own is under way */
 	struct timer ring, watch, reap;
 	unsigned media_timeout_ms, media_timeout_hold_ms; /* 0 = off */
 	const char *cause; /* why it ended, once it is ending */
@@ -86,6 +87,8 @@ bool setup_is_better(int a, int b);
 int setup_map_status(int status);
 
 /* call_bridge.c */
+/* ACK the callee's 2xx; the call ends when that cannot be sent. */
+void bridge_ack(struct call *call, struct leg *leg, const struct sdp *answer);
 void bridge_watch(struct call *call);
 
 #endif

@@ -19,6 +19,8 @@
 #include "core/log.h"
 #include "core/rand.h"
 
+enum { DISPLAY_BYTES = 128 };
+
 /* Who sends this INVITE: exactly one of phone and trunk is set. */
 struct caller {
 	const struct conf_realm *realm;
@@ -46,6 +48,7 @@ static bool identify(struct calls *calls, struct sip_request *req,
 	const struct sip_view *view = sip_request_view(req);
 	struct sip_challenge challenge;
 	enum sip_auth_verdict verdict;
+	struct sip_message m;
 
 	caller->realm = config_realm(calls->config, view->realm);
 	if (!caller->realm) {
@@ -61,15 +64,9 @@ static bool identify(struct calls *calls, struct sip_request *req,
 				 caller->realm, &caller->phone);
 	if (verdict == SIP_AUTH_OK)
 		return true;
-	sip_auth_challenge(calls->conf.auth, view, caller->realm,
-			   verdict == SIP_AUTH_STALE ||
-				   verdict == SIP_AUTH_REPLAY,
-			   &challenge);
-	sip_request_answer(req, &(struct sip_message){
-					.status = 401,
-					.headers = challenge.headers,
-					.n_headers = challenge.n,
-				});
+	m = sip_auth_refusal(calls->conf.auth, view, caller->realm, verdict,
+			     &challenge);
+	sip_request_answer(req, &m);
 	return false;
 }
 
@@ -113,6 +110,8 @@ static int admit(struct calls *calls, const struct sip_view *view,
 {
 	const char *user = view->uri.user;
 
+	if (!view->n_contacts)
+		return 400; /* RFC 3261 8.1.1.8 */
 	if (calls->n >= config_global(calls->config)->max_calls)
 		return 503;
 	if (!user || strlen(user) >= LIMIT_USER_BYTES)
@@ -127,6 +126,25 @@ static int admit(struct calls *calls, const struct sip_view *view,
 	return is_reachable(calls, to) ? 0 : 480;
 }
 
+/*
+ * A display name as it may cross: bounded, without control bytes, not cut
+ * inside a character.  NULL when there is none, or no memory for it.
+ */
+static char *clean_display(const char *text)
+{
+	size_t n = text ? strnlen(text, DISPLAY_BYTES) : 0;
+	char *out;
+
+	while (n && text[n] && ((unsigned char)text[n] & 0xc0) == 0x80)
+		n--;
+	out = n ? strndup(text, n) : NULL;
+	for (char *p = out; p && *p; p++) {
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = ' ';
+	}
+	return out;
+}
+
 /* A From user that is not the authenticated one is replaced by it. */
 static void name_parties(struct call *call, const struct caller *caller,
 			 const struct sip_view *view)
@@ -138,8 +156,7 @@ static void name_parties(struct call *call, const struct caller *caller,
 						   : caller->phone->user;
 	str_copy(call->from, sizeof(call->from), str_of(from));
 	str_copy(call->to, sizeof(call->to), str_of(view->uri.user));
-	if (view->from_display)
-		call->display = strdup(view->from_display);
+	call->display = clean_display(view->from_display);
 }
 
 static void ring_timed_out(void *arg)
@@ -209,7 +226,7 @@ void calls_invite(struct calls *calls, struct sip_request *req)
 	if (status) {
 		call_ending(call, "refused");
 		call->status = status;
-		leg_reject(call->a, status, 0);
+		leg_reject(call->a, status);
 		return;
 	}
 	setup_next_target(call);
@@ -265,6 +282,17 @@ static void dialog_conf(const struct call *call, struct sip_dialog_conf *d)
 	};
 }
 
+/* The realm that @flow's socket belongs to now: a reload may have renamed
+ * it. */
+static const struct conf_realm *realm_of(const struct calls *calls,
+					 const struct sip_flow *flow)
+{
+	const char *name =
+		sip_realm_at(calls->conf.sip, flow->transport, &flow->local);
+
+	return name ? config_realm(calls->config, name) : NULL;
+}
+
 static void start_phone(struct call *call, const struct conf_phone *phone)
 {
 	const struct binding *found[LIMIT_FORKS];
@@ -277,7 +305,7 @@ static void start_phone(struct call *call, const struct conf_phone *phone)
 	dialog_conf(call, &dialog);
 	for (unsigned i = 0; i < n; i++) {
 		const struct conf_realm *realm =
-			config_realm(call->config, found[i]->realm);
+			realm_of(call->owner, &found[i]->flow);
 		struct leg_conf conf;
 		int one;
 
@@ -299,17 +327,21 @@ static void start_phone(struct call *call, const struct conf_phone *phone)
 static void start_trunk(struct call *call, const struct conf_trunk *trunk)
 {
 	const struct conf_realm *realm =
-		config_realm(call->config, trunk->realm);
-	char target[LIMIT_USER_BYTES + ADDR_TEXT_MAX + 32], host[ADDR_TEXT_MAX];
+		config_realm(call->owner->config, trunk->realm);
+	char target[3 * LIMIT_USER_BYTES + ADDR_TEXT_MAX + 32];
+	char host[ADDR_TEXT_MAX];
 	struct sip_dialog_conf dialog;
 	struct leg_conf conf;
 	bool tcp = trunk->transport == CONF_TCP;
 	int err = -ENETUNREACH;
+	struct buf b;
 
 	dialog_conf(call, &dialog);
-	snprintf(target, sizeof(target), "sip:%s@%s:%u%s", call->to,
-		 addr_fmt_uri(&trunk->host, host), addr_port(&trunk->host),
-		 tcp ? ";transport=tcp" : "");
+	buf_init(&b, target, sizeof(target));
+	buf_puts(&b, "sip:");
+	sip_put_user(&b, call->to);
+	buf_printf(&b, "@%s:%u%s", addr_fmt_uri(&trunk->host, host),
+		   addr_port(&trunk->host), tcp ? ";transport=tcp" : "");
 	dialog.target = target;
 	if (realm)
 		err = sip_flow_to(call->owner->conf.sip, realm->name,
@@ -334,7 +366,7 @@ static void give_up(struct call *call)
 	call_ending(call, status == 408 ? "no-answer" : "refused");
 	call->status = status;
 	if (call->a)
-		leg_reject(call->a, status, 0);
+		leg_reject(call->a, status);
 }
 
 /* Ask the next target, and the next, until one could be asked. */
@@ -401,16 +433,16 @@ void setup_answered(void *arg, struct leg *leg, const struct sdp *sdp)
 	if (leg_answer(call->a, sdp)) {
 		call_ending(call, "no-resources");
 		leg_hangup(leg, NULL);
-		leg_reject(call->a, 500, 0);
+		leg_reject(call->a, 500);
 		return;
 	}
 	leg_bridge(call->a, leg);
-	/* With a late offer the caller's ACK brings the answer. */
-	if (!late)
-		leg_ack(leg, NULL);
 	log_info("call.up", kv_s("call", call->id), kv_s("from", call->from),
 		 kv_s("to", call->to), kv_s("peer", leg_peer(leg)));
 	bridge_watch(call);
+	/* With a late offer the caller's ACK brings the answer. */
+	if (!late)
+		bridge_ack(call, leg, NULL);
 }
 
 void setup_fork_ended(struct call *call, struct leg *leg, int status)

@@ -341,6 +341,10 @@ int leg_create_in(struct leg **out, const struct leg_conf *conf,
 	*out = leg;
 	return 0;
 fail:
+	/* -EINVAL: its Contact is of no use (RFC 3261 8.1.1.8). */
+	sip_txn_answer(txn, &(struct sip_message){
+				    .status = err == -EINVAL ? 400 : 503,
+			    });
 	sip_txn_release(txn);
 	leg_destroy(leg);
 	return err;

@@ -123,8 +123,8 @@ int leg_invite(struct leg *leg, const struct sdp *offer, int max_forwards,
 void leg_ring(struct leg *leg, int status, const struct sdp *sdp);
 /* 200 to an incoming leg with @sdp rewritten: answer, or late offer. */
 int leg_answer(struct leg *leg, const struct sdp *sdp);
-/* Final refusal of an incoming leg; @retry_after_s 0 = none. */
-void leg_reject(struct leg *leg, int status, unsigned retry_after_s);
+/* Final refusal of an incoming leg. */
+void leg_reject(struct leg *leg, int status);
 /* ACK the 2xx of an outgoing leg; @answer when the 2xx carried the offer. */
 int leg_ack(struct leg *leg, const struct sdp *answer);
 /*

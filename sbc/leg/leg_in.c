@@ -99,14 +99,13 @@ int in_send_answer(struct leg *leg, const struct leg_input *in)
 
 int in_send_reject(struct leg *leg, const struct leg_input *in)
 {
-	char after[16];
-	struct sip_header h = {"Retry-After", after};
+	/* RFC 3261 21.4.13 */
+	static const struct sip_header accept = {"Accept", "application/sdp"};
 
-	snprintf(after, sizeof(after), "%u", in->retry_after_s);
 	sip_txn_answer(leg->invite, &(struct sip_message){
 					    .status = in->status,
-					    .headers = &h,
-					    .n_headers = !!in->retry_after_s,
+					    .headers = &accept,
+					    .n_headers = in->status == 415,
 				    });
 	leg->told_ended = true;
 	return 0;
@@ -188,11 +187,7 @@ int leg_answer(struct leg *leg, const struct sdp *sdp)
 	return leg_step(leg, DO_ANSWER, &(struct leg_input){.sdp = sdp});
 }
 
-void leg_reject(struct leg *leg, int status, unsigned retry_after_s)
+void leg_reject(struct leg *leg, int status)
 {
-	leg_step(leg, DO_REJECT,
-		 &(struct leg_input){
-			 .status = status,
-			 .retry_after_s = retry_after_s,
-		 });
+	leg_step(leg, DO_REJECT, &(struct leg_input){.status = status});
 }

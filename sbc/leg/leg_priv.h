@@ -33,7 +33,6 @@ struct leg_input {
 	const struct sdp *sdp;
 	int status;
 	int max_forwards;
-	unsigned retry_after_s;
 	const char *reason;
 	const struct sip_header *headers;
 	unsigned n_headers;

@@ -73,20 +73,14 @@ static const struct conf_phone *identify(struct registrar *reg,
 	const struct conf_phone *phone = NULL;
 	struct sip_challenge challenge;
 	enum sip_auth_verdict verdict;
+	struct sip_message m;
 
 	verdict = sip_auth_check(reg->conf.auth, view, reg->config, realm,
 				 &phone);
 	if (verdict == SIP_AUTH_OK)
 		return phone;
-	sip_auth_challenge(reg->conf.auth, view, realm,
-			   verdict == SIP_AUTH_STALE ||
-				   verdict == SIP_AUTH_REPLAY,
-			   &challenge);
-	sip_request_answer(req, &(struct sip_message){
-					.status = 401,
-					.headers = challenge.headers,
-					.n_headers = challenge.n,
-				});
+	m = sip_auth_refusal(reg->conf.auth, view, realm, verdict, &challenge);
+	sip_request_answer(req, &m);
 	return NULL;
 }
 

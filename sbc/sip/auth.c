@@ -353,3 +353,19 @@ void sip_auth_challenge(struct sip_auth *auth, const struct sip_view *view,
 		out->n++;
 	}
 }
+
+struct sip_message sip_auth_refusal(struct sip_auth *auth,
+				    const struct sip_view *view,
+				    const struct conf_realm *realm,
+				    enum sip_auth_verdict verdict,
+				    struct sip_challenge *mem)
+{
+	bool stale = verdict == SIP_AUTH_STALE || verdict == SIP_AUTH_REPLAY;
+
+	sip_auth_challenge(auth, view, realm, stale, mem);
+	return (struct sip_message){
+		.status = 401,
+		.headers = mem->headers,
+		.n_headers = mem->n,
+	};
+}

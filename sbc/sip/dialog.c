@@ -33,7 +33,7 @@ struct sip_dialog {
 
 /* ---- addresses ---------------------------------------------------------------------- */
 
-static void put_user(struct buf *b, const char *user)
+void sip_put_user(struct buf *b, const char *user)
 {
 	for (; *user; user++) {
 		unsigned char c = (unsigned char)*user;
@@ -87,7 +87,7 @@ static int put_address(struct buf *b, const char *display, const char *user,
 
 	buf_puts(b, "<sip:");
 	if (user && *user) {
-		put_user(b, user);
+		sip_put_user(b, user);
 		buf_puts(b, "@");
 	}
 	if (!err)
@@ -198,7 +198,7 @@ static int contact_user_set(struct sip_dialog *d, const char *user)
 	if (!user || !*user)
 		return 0;
 	buf_init(&b, mem, sizeof(mem));
-	put_user(&b, user);
+	sip_put_user(&b, user);
 	if (b.overflow)
 		return -EINVAL;
 	d->contact_user = su_strdup(d->home, mem);
@@ -315,7 +315,9 @@ static int request_build(msg_t **out, struct sip_stack *sip, nta_leg_t *leg,
 	if (!msg)
 		return -ENOMEM;
 	snprintf(hops, sizeof(hops), "%d",
-		 m->max_forwards ? m->max_forwards : 70);
+		 m->max_forwards < 0 ? 0
+		 : m->max_forwards   ? m->max_forwards
+				     : 70);
 	err = message_add(msg, m, flow, contact_user);
 	if (err)
 		goto fail;

@@ -17,7 +17,8 @@
 #include "sip/guard.h"
 #include "sip/stack.h"
 
-enum { HEADERS_BYTES = 8192 };
+/* Room for the longest 200 to a REGISTER. */
+enum { HEADERS_BYTES = 57344 };
 
 static const struct {
 	sip_method_t number;

@@ -74,8 +74,10 @@ struct sip_contact {
 };
 
 struct sip_uri {
-	const char *scheme, *user, *host; /* user may be NULL */
-	uint16_t port;                    /* 0 = not given */
+	/* @user may be NULL; its escapes are resolved, unless they stand for
+	 * control bytes. */
+	const char *scheme, *user, *host;
+	uint16_t port; /* 0 = not given */
 };
 
 /* What we know of a message, read-only. */
@@ -116,6 +118,9 @@ struct sip_header {
 	const char *name, *value;
 };
 
+/* Append @user as the user part of a URI, escaped (RFC 3261 25.1). */
+void sip_put_user(struct buf *b, const char *user);
+
 /*
  * One answer or request to send.  Zero = absent.  Values with control bytes
  * are refused as a whole with -EINVAL: nothing a peer wrote can add a header.
@@ -125,7 +130,7 @@ struct sip_message {
 	const char *phrase;       /* NULL = the RFC's phrase */
 	enum sip_method method;   /* requests */
 	bool contact;             /* add our Contact for this flow */
-	int max_forwards;         /* requests; 0 = 70 */
+	int max_forwards;         /* requests; 0 = 70, -1 = none left */
 	const char *content_type; /* with @body */
 	struct str body;
 	const struct sip_header *headers; /* further headers, n_headers */
@@ -326,5 +331,12 @@ enum sip_auth_verdict sip_auth_check(struct sip_auth *auth,
 void sip_auth_challenge(struct sip_auth *auth, const struct sip_view *view,
 			const struct conf_realm *realm, bool stale,
 			struct sip_challenge *out);
+/* The 401 that @verdict (not OK) asks for; its challenges are written into
+ * @mem, which must live as long as the answer. */
+struct sip_message sip_auth_refusal(struct sip_auth *auth,
+				    const struct sip_view *view,
+				    const struct conf_realm *realm,
+				    enum sip_auth_verdict verdict,
+				    struct sip_challenge *mem);
 
 #endif

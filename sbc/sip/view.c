@@ -57,12 +57,31 @@ static int64_t seconds(const char *text)
 	return err ? -1 : (int64_t)n;
 }
 
-static void uri_fill(struct sip_uri *out, const url_t *url)
+/* @user without its escapes: what a phone writes as "*21%23" is "*21#". */
+static const char *unescaped(su_home_t *home, const char *user)
+{
+	char *out;
+
+	if (!user || !strchr(user, '%'))
+		return user;
+	out = su_strdup(home, user);
+	if (!out)
+		return user;
+	url_unescape(out, user);
+	for (const char *p = out; *p; p++) {
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			return user;
+	}
+	/* A NUL among them would have cut it short. */
+	return strstr(user, "%00") ? user : out;
+}
+
+static void uri_fill(struct sip_uri *out, su_home_t *home, const url_t *url)
 {
 	uint64_t port;
 
 	out->scheme = url->url_scheme ? url->url_scheme : "";
-	out->user = url->url_user;
+	out->user = unescaped(home, url->url_user);
 	out->host = url->url_host ? url->url_host : "";
 	out->port = 0;
 	if (url->url_port && !str_u64(str_of(url->url_port), 65535, &port))
@@ -178,12 +197,12 @@ static void body_fill(struct sip_view *v, const sip_t *s)
 static void addresses_fill(struct sip_view *v, su_home_t *home, const sip_t *s)
 {
 	if (s->sip_from) {
-		uri_fill(&v->from, s->sip_from->a_url);
+		uri_fill(&v->from, home, s->sip_from->a_url);
 		v->from_display = unquoted(home, s->sip_from->a_display);
 		v->from_tag = s->sip_from->a_tag;
 	}
 	if (s->sip_to) {
-		uri_fill(&v->to, s->sip_to->a_url);
+		uri_fill(&v->to, home, s->sip_to->a_url);
 		v->to_tag = s->sip_to->a_tag;
 	}
 }
@@ -209,7 +228,7 @@ static int request_line_fill(struct sip_view *v, su_home_t *home,
 {
 	v->method = method_of(s->sip_request->rq_method);
 	v->method_name = s->sip_request->rq_method_name;
-	uri_fill(&v->uri, s->sip_request->rq_url);
+	uri_fill(&v->uri, home, s->sip_request->rq_url);
 	v->uri_text = url_as_string(home, s->sip_request->rq_url);
 	return v->uri_text ? 0 : -ENOMEM;
 }

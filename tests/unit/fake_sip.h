@@ -30,7 +30,7 @@ struct sip_txn {
 struct sip_dialog {
 	bool is_caller, destroyed, established;
 	struct sip_dialog_conf conf;
-	char target[256], call_id[32], local_user[128];
+	char target[256], call_id[32], local_user[128], local_display[256];
 };
 
 struct sip_request {
@@ -57,9 +57,11 @@ static struct {
 	struct sip_dialog *dialogs[64];
 	unsigned n_dialogs;
 	int request_error; /* what sip_dialog_request() answers */
+	int ack_error;     /* what sip_dialog_ack() answers */
 	enum sip_auth_verdict verdict;
 	const char *auth_user;
 	struct sip_flow dead_flow; /* a flow that is not alive */
+	const char *realm;         /* of every listener; NULL = lan */
 } fake;
 
 static inline void fake_reset(void)
@@ -280,6 +282,8 @@ int sip_dialog_call(struct sip_dialog **out, struct sip_stack *sip,
 	snprintf((*out)->target, sizeof((*out)->target), "%s", conf->target);
 	snprintf((*out)->local_user, sizeof((*out)->local_user), "%s",
 		 conf->local_user ? conf->local_user : "");
+	snprintf((*out)->local_display, sizeof((*out)->local_display), "%s",
+		 conf->local_display ? conf->local_display : "");
 	return 0;
 }
 
@@ -329,6 +333,8 @@ int sip_dialog_ack(struct sip_dialog *d, struct sip_txn *txn,
 	struct sip_message ack = *m;
 	struct fake_message *f;
 
+	if (fake.ack_error)
+		return fake.ack_error;
 	ack.method = SIP_ACK;
 	f = fake_note(&ack);
 	f->dialog = d;
@@ -395,14 +401,33 @@ enum sip_auth_verdict sip_auth_check(struct sip_auth *auth,
 	return fake.verdict;
 }
 
-void sip_auth_challenge(struct sip_auth *auth, const struct sip_view *view,
-			const struct conf_realm *realm, bool stale,
-			struct sip_challenge *out)
+struct sip_message sip_auth_refusal(struct sip_auth *auth,
+				    const struct sip_view *view,
+				    const struct conf_realm *realm,
+				    enum sip_auth_verdict verdict,
+				    struct sip_challenge *out)
 {
 	snprintf(out->text[0], sizeof(out->text[0]), "Digest realm=\"%s\"%s",
-		 realm->digest_realm, stale ? ", stale=true" : "");
+		 realm->digest_realm,
+		 verdict == SIP_AUTH_STALE ? ", stale=true" : "");
 	out->headers[0] = (struct sip_header){"WWW-Authenticate", out->text[0]};
-	out->n = 1;
+	return (struct sip_message){
+		.status = 401,
+		.headers = out->headers,
+		.n_headers = 1,
+	};
+}
+
+void sip_put_user(struct buf *b, const char *user)
+{
+	for (; *user; user++)
+		buf_printf(b, *user == '#' ? "%%23" : "%c", *user);
+}
+
+const char *sip_realm_at(const struct sip_stack *sip,
+			 enum sip_transport transport, const struct addr *local)
+{
+	return fake.realm ? fake.realm : "lan";
 }
 
 #endif
