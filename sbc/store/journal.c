@@ -73,6 +73,7 @@ struct journal {
 	/* consumer only */
 	uint64_t read;
 	uint64_t read_seq;
+	size_t furthest; /* place that was read since pages were let go */
 };
 
 /* ---- mappings ----------------------------------------------------------- */
@@ -369,6 +370,8 @@ bool journal_peek(struct journal *j, struct journal_record *out)
 	if (magic == SKIP_MAGIC)
 		j->read += room_to_end(j, j->read);
 	record_open(place(j, j->read), out);
+	if (j->ring - room_to_end(j, j->read) > j->furthest)
+		j->furthest = j->ring - room_to_end(j, j->read);
 	j->read += record_bytes(out->len);
 	j->read_seq = out->seq;
 	return true;
@@ -415,9 +418,11 @@ static void tend_pages(struct journal *j)
 
 	if (!m->is_file || head != j->read)
 		return;
-	if (place(j, head) - m->p >= PREFAULT_OPEN_BYTES)
+	if (j->furthest >= PREFAULT_OPEN_BYTES) {
 		madvise(m->p + PREFAULT_OPEN_BYTES,
 			j->bytes - PREFAULT_OPEN_BYTES, MADV_DONTNEED);
+		j->furthest = 0;
+	}
 	prefault(j, m, JOURNAL_HEAD_BYTES, PREFAULT_FEW_BYTES);
 }
 
