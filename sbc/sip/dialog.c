@@ -160,6 +160,8 @@ static int on_request(struct sip_dialog *d, nta_leg_t *leg, nta_incoming_t *irq,
 		      const sip_t *s)
 {
 	struct sip_txn *txn;
+	struct sip_view view;
+	msg_t *msg;
 
 	/* An ACK whose INVITE is forgotten already. */
 	if (s->sip_request->rq_method == sip_method_ack) {
@@ -168,7 +170,11 @@ static int on_request(struct sip_dialog *d, nta_leg_t *leg, nta_incoming_t *irq,
 	}
 	if (txn_from_leg(&txn, d->sip, irq, s))
 		return 500;
-	d->request(d->arg, txn, sip_txn_view(txn));
+	/* Readable until the callback returns, even when it lets go. */
+	view = *sip_txn_view(txn);
+	msg = msg_ref(txn->msg);
+	d->request(d->arg, txn, &view);
+	msg_destroy(msg);
 	return 0;
 }
 

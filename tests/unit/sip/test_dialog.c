@@ -14,12 +14,13 @@ static void in_dialog(void *arg, struct sip_txn *txn,
 	const struct sip_message ok = {.status = 200};
 	struct rig *rig = arg;
 
+	sip_txn_answer(txn, &ok);
+	sip_txn_release(txn);
+	/* The view outlives the transaction. */
 	rig->in_dialog++;
 	rig->last_flow = view->flow;
 	snprintf(rig->last_method, sizeof(rig->last_method), "%s",
 		 view->method_name);
-	sip_txn_answer(txn, &ok);
-	sip_txn_release(txn);
 }
 
 static void on_event(void *arg, struct sip_txn *txn, enum sip_txn_event event,
