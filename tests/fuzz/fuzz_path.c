@@ -82,8 +82,7 @@ static void change(struct rig *rig, unsigned how)
 	path_remote(&rig->a, &r);
 }
 
-static void try_packet(struct rig *rig, unsigned who, const uint8_t *p,
-		       size_t n)
+static void try_packet(struct rig *rig, unsigned who, uint8_t *p, size_t n)
 {
 	struct path *in = who & 8 ? &rig->b : &rig->a;
 	struct path_packet pkt = {.bytes = p,
