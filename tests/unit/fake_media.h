@@ -23,6 +23,7 @@ struct media_stream {
 static struct {
 	uint16_t next_port; /* 0 = none is free */
 	unsigned open;
+	unsigned most; /* that may be open; 0 = any number */
 	struct media_stream *last;
 } fake_media;
 
@@ -42,7 +43,8 @@ int media_stream_open(struct media_stream **out, struct media *m,
 {
 	struct media_stream *s;
 
-	if (!fake_media.next_port)
+	if (!fake_media.next_port ||
+	    (fake_media.most && fake_media.open >= fake_media.most))
 		return -EADDRNOTAVAIL;
 	s = calloc(1, sizeof(*s));
 	s->rtp = s->rtcp = conf->local;

@@ -10,6 +10,7 @@
 #ifndef SBC_TESTS_FAKE_SIP_H
 #define SBC_TESTS_FAKE_SIP_H
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,8 +57,9 @@ static struct {
 	unsigned n_txns;
 	struct sip_dialog *dialogs[64];
 	unsigned n_dialogs;
-	int request_error; /* what sip_dialog_request() answers */
-	int ack_error;     /* what sip_dialog_ack() answers */
+	int request_error;    /* what sip_dialog_request() answers */
+	int ack_error;        /* what sip_dialog_ack() answers */
+	uint32_t closed_conn; /* this connection is no more */
 	enum sip_auth_verdict verdict;
 	const char *auth_user;
 	struct sip_flow dead_flow; /* a flow that is not alive */
@@ -310,6 +312,8 @@ int sip_dialog_request(struct sip_dialog *d, struct sip_txn **out,
 
 	if (fake.request_error)
 		return fake.request_error;
+	if (fake.closed_conn && d->conf.flow.conn == fake.closed_conn)
+		return -ENOTCONN;
 	txn = fake_txn(false);
 	txn->dialog = d;
 	txn->on_response = fn;

@@ -1,0 +1,554 @@
+/*
+ * test_leg.c - one leg by itself: every event in every state, ports and
+ * m-lines of offers and answers
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Real: SDP, the leg.  Faked: the SIP stack, the ports, the call.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "../fake_media.h"
+#include "../fake_sip.h"
+#include "leg/leg_priv.h"
+
+#define HEAD                                                                   \
+	"v=0\r\no=x 1 1 IN IP4 192.168.1.7\r\ns=-\r\n"                         \
+	"c=IN IP4 192.168.1.7\r\nt=0 0\r\n"
+#define AUDIO    "m=audio 4000 RTP/AVP 8\r\n"
+#define VIDEO    "m=video 4002 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n"
+#define NO_AUDIO "m=audio 0 RTP/AVP 8\r\n"
+#define NO_VIDEO "m=video 0 RTP/AVP 96\r\n"
+
+struct rig {
+	struct loop *loop;
+	struct config *config;
+	struct leg_conf conf;
+	struct sip_flow flow;
+	struct leg *leg;
+	struct sdp *sdp[8]; /* read by describe(), freed at the end */
+	unsigned n_sdp;
+	struct {
+		unsigned progress, answered, acked, change, changed, ended;
+		unsigned dead, cancelled;
+		int status;
+		const char *cause;
+	} told;
+};
+
+/* ---- the call, faked ----------------------------------------------------------- */
+
+static void progress(void *arg, struct leg *leg, int status,
+		     const struct sdp *sdp)
+{
+	((struct rig *)arg)->told.progress++;
+}
+
+static void answered(void *arg, struct leg *leg, const struct sdp *sdp)
+{
+	((struct rig *)arg)->told.answered++;
+}
+
+static void acked(void *arg, struct leg *leg, const struct sdp *sdp)
+{
+	((struct rig *)arg)->told.acked++;
+}
+
+static void change(void *arg, struct leg *leg, const struct sdp *offer)
+{
+	((struct rig *)arg)->told.change++;
+}
+
+static void change_cancelled(void *arg, struct leg *leg)
+{
+	((struct rig *)arg)->told.cancelled++;
+}
+
+static void changed(void *arg, struct leg *leg, int status,
+		    const struct sdp *sdp)
+{
+	struct rig *rig = arg;
+
+	rig->told.changed++;
+	rig->told.status = status;
+}
+
+static void info(void *arg, struct leg *leg, const struct sip_view *view)
+{
+}
+
+static void info_answered(void *arg, struct leg *leg, int status)
+{
+}
+
+static void ended(void *arg, struct leg *leg, int status, const char *cause)
+{
+	struct rig *rig = arg;
+
+	rig->told.ended++;
+	rig->told.status = status;
+	rig->told.cause = cause;
+}
+
+static void dead(void *arg, struct leg *leg)
+{
+	((struct rig *)arg)->told.dead++;
+}
+
+static bool moved(void *arg, struct leg *leg, struct sip_txn *txn,
+		  const struct sip_view *view)
+{
+	sip_txn_release(txn);
+	return false;
+}
+
+static const struct leg_ops ops = {
+	.progress = progress,
+	.answered = answered,
+	.acked = acked,
+	.change = change,
+	.change_cancelled = change_cancelled,
+	.changed = changed,
+	.info = info,
+	.info_answered = info_answered,
+	.ended = ended,
+	.dead = dead,
+	.moved = moved,
+};
+
+/* ---- rig ------------------------------------------------------------------------- */
+
+static int setup(void **state)
+{
+	struct rig *rig = calloc(1, sizeof(*rig));
+	struct conf_errors errs = {0};
+	const struct str text = STR("config sbc 'global'\n"
+				    "	option schema '1'\n"
+				    "config realm 'lan'\n");
+
+	fake_reset();
+	fake_media_reset();
+	clock_freeze(5000000, 1700000000000);
+	assert_int_equal(config_parse(&rig->config, "test", text, &errs), 0);
+	assert_int_equal(loop_create(&rig->loop), 0);
+	rig->conf = (struct leg_conf){
+		.loop = rig->loop,
+		.realm = config_realm(rig->config, "lan"),
+		.peer = "100",
+		.ops = &ops,
+		.arg = rig,
+	};
+	addr_parse_port(&rig->flow.remote, "192.0.2.1:40001");
+	addr_parse_port(&rig->flow.local, "203.0.113.10:5060");
+	*state = rig;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct rig *rig = *state;
+
+	leg_destroy(rig->leg);
+	assert_int_equal(fake_media.open, 0);
+	for (unsigned i = 0; i < fake.n_txns; i++)
+		assert_true(fake.txns[i]->released);
+	for (unsigned i = 0; i < rig->n_sdp; i++)
+		sdp_free(rig->sdp[i]);
+	loop_destroy(rig->loop);
+	config_unref(rig->config);
+	fake_reset();
+	clock_thaw();
+	free(rig);
+	return 0;
+}
+
+static const struct sdp *describe(struct rig *rig, const char *text)
+{
+	struct sdp **sdp = &rig->sdp[rig->n_sdp++];
+
+	assert_int_equal(sdp_read(sdp, str_of(text)), 0);
+	return *sdp;
+}
+
+static void pass(struct rig *rig, int64_t ms)
+{
+	for (; ms > 0; ms -= 500) {
+		clock_advance(500);
+		loop_fire(rig->loop);
+	}
+}
+
+static struct sip_txn *make_in(struct rig *rig, const char *body)
+{
+	struct sip_txn *txn = fake_txn(true);
+	const struct sdp *offer;
+
+	txn->view.method = SIP_INVITE;
+	txn->view.flow = rig->flow;
+	fake_body(&txn->view, txn->body, body);
+	assert_int_equal(leg_create_in(&rig->leg, &rig->conf, txn), 0);
+	assert_int_equal(leg_read_invite(rig->leg, &offer), 0);
+	return txn;
+}
+
+static struct sip_txn *make_out(struct rig *rig, const char *offer)
+{
+	struct sip_dialog_conf dialog = {
+		.flow = rig->flow,
+		.target = "sip:100@192.168.1.7",
+	};
+
+	assert_int_equal(leg_create_out(&rig->leg, &rig->conf, &dialog), 0);
+	assert_int_equal(leg_invite(rig->leg,
+				    offer ? describe(rig, offer) : NULL, 69,
+				    NULL, 0),
+			 0);
+	return fake_request(SIP_INVITE)->txn;
+}
+
+/* An outgoing leg that is up. */
+static struct sip_txn *make_up(struct rig *rig, const char *offer,
+			       const char *answer)
+{
+	struct sip_txn *txn = make_out(rig, offer);
+
+	fake_response(txn, 200, answer);
+	assert_int_equal(leg_ack(rig->leg, NULL), 0);
+	assert_int_equal(leg_state(rig->leg), LEG_UP);
+	return txn;
+}
+
+static unsigned count(const char *text, const char *what)
+{
+	unsigned n = 0;
+
+	for (; (text = strstr(text, what)); text++)
+		n++;
+	return n;
+}
+
+/* ---- the state tables ---------------------------------------------------------------- */
+
+/* Every event in every state: nothing crashes, and each callback that may come
+ * once comes at most once. */
+static void try_everything(struct rig *rig, bool incoming)
+{
+	struct sdp *sdp = (struct sdp *)describe(rig, HEAD AUDIO);
+
+	for (int s = 0; s < LEG_STATES; s++) {
+		for (int e = 0; e < LEG_EVENTS; e++) {
+			struct sip_view view = {.status = 200};
+			struct leg_input in = {
+				.view = &view,
+				.sdp = sdp,
+				.status = 486,
+				.txn = fake_txn(true),
+			};
+			int err;
+
+			memset(&rig->told, 0, sizeof(rig->told));
+			fake.n = 0;
+			if (incoming)
+				make_in(rig, HEAD AUDIO);
+			else
+				make_out(rig, HEAD AUDIO);
+			rig->leg->state = s;
+			err = leg_step(rig->leg, e, &in);
+			assert_true(err != -EPROTO ||
+				    (int)leg_state(rig->leg) == s);
+			assert_true(rig->told.ended <= 1);
+			assert_true(rig->told.dead <= 1);
+			assert_int_equal(rig->told.dead,
+					 s != LEG_DEAD &&
+						 rig->leg->state == LEG_DEAD);
+			sip_txn_release(in.txn);
+			leg_destroy(rig->leg);
+			rig->leg = NULL;
+			assert_int_equal(fake_media.open, 0);
+			for (unsigned i = 0; i < fake.n_txns; i++)
+				free(fake.txns[i]);
+			for (unsigned i = 0; i < fake.n_dialogs; i++)
+				free(fake.dialogs[i]);
+			fake.n_txns = fake.n_dialogs = 0;
+			rig->n_sdp = 1;
+		}
+	}
+}
+
+static void any_event_may_meet_an_incoming_leg_in_any_state(void **state)
+{
+	try_everything(*state, true);
+}
+
+static void any_event_may_meet_an_outgoing_leg_in_any_state(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->n_sdp = 0;
+	try_everything(rig, false);
+}
+
+static void a_leg_that_ends_has_no_open_port(void **state)
+{
+	struct rig *rig = *state;
+	struct sip_txn *a = make_in(rig, HEAD AUDIO);
+
+	leg_answer(rig->leg, describe(rig, HEAD AUDIO));
+	assert_int_equal(fake_media.open, 1);
+	leg_hangup(rig->leg, NULL); /* the ACK has not come yet */
+	assert_int_equal(fake_media.open, 0);
+	fake_event(a, SIP_TXN_ACK, NULL);
+	assert_int_equal(fake_count(SIP_BYE), 1);
+}
+
+static void a_peer_that_never_answers_our_bye_is_left(void **state)
+{
+	struct rig *rig = *state;
+
+	make_up(rig, HEAD AUDIO, HEAD AUDIO);
+	leg_hangup(rig->leg, NULL);
+	pass(rig, 30000);
+	assert_int_equal(rig->told.dead, 0);
+	pass(rig, 5000);
+	assert_int_equal(rig->told.dead, 1);
+	assert_false(timer_armed(&rig->leg->timer));
+}
+
+static void a_trunk_whose_connection_closed_is_told_over_a_new_one(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->conf.is_trunk = true;
+	rig->flow.transport = SIP_TCP;
+	rig->flow.conn = 7;
+	make_up(rig, HEAD AUDIO, HEAD AUDIO);
+	fake.closed_conn = 7;
+	leg_hangup(rig->leg, NULL);
+	assert_int_equal(fake_count(SIP_BYE), 1);
+	assert_int_equal(leg_flow(rig->leg)->conn, 0);
+}
+
+static void a_phone_that_moved_takes_its_media_along(void **state)
+{
+	struct rig *rig = *state;
+	struct sip_flow there = rig->flow;
+
+	make_up(rig, HEAD AUDIO, HEAD AUDIO);
+	addr_parse_port(&there.remote, "198.51.100.77:999");
+	leg_move(rig->leg, &there);
+	assert_true(
+		addr_equal(&fake_media.last->remote.signalling, &there.remote));
+}
+
+/* ---- m-lines ----------------------------------------------------------------------- */
+
+static void an_answer_has_the_m_lines_of_its_offer(void **state)
+{
+	struct rig *rig = *state;
+	struct sip_txn *a = make_in(rig, HEAD AUDIO VIDEO);
+	const char *body;
+
+	/* A peer that forgot the line which it refuses. */
+	assert_int_equal(leg_answer(rig->leg, describe(rig, HEAD AUDIO)), 0);
+	body = fake_answer(a)->body;
+	assert_int_equal(count(body, "m="), 2);
+	assert_non_null(strstr(body, "m=video 0 "));
+	assert_int_equal(fake_media.open, 1);
+}
+
+static void lines_that_were_not_offered_are_not_answered(void **state)
+{
+	struct rig *rig = *state;
+	struct sip_txn *a = make_in(rig, HEAD AUDIO);
+
+	leg_answer(rig->leg, describe(rig, HEAD AUDIO VIDEO));
+	assert_int_equal(count(fake_answer(a)->body, "m="), 1);
+	assert_int_equal(fake_media.open, 1);
+}
+
+static void a_line_that_the_answer_refuses_gives_its_port_back(void **state)
+{
+	struct rig *rig = *state;
+	struct sip_txn *a = make_in(rig, HEAD AUDIO VIDEO);
+
+	assert_int_equal(fake_media.open, 2);
+	leg_answer(rig->leg, describe(rig, HEAD AUDIO NO_VIDEO));
+	assert_non_null(strstr(fake_answer(a)->body, "m=video 0 "));
+	assert_int_equal(fake_media.open, 1);
+}
+
+static void an_early_answer_refuses_nothing_for_good(void **state)
+{
+	struct rig *rig = *state;
+	struct sip_txn *b = make_out(rig, HEAD AUDIO VIDEO);
+
+	fake_response(b, 183, HEAD AUDIO NO_VIDEO);
+	assert_int_equal(fake_media.open, 2);
+	fake_response(b, 200, HEAD AUDIO VIDEO);
+	assert_int_equal(fake_media.open, 2);
+	assert_true(addr_is_set(&fake_media.last->remote.rtp));
+}
+
+static void a_new_offer_never_has_fewer_lines(void **state)
+{
+	struct rig *rig = *state;
+
+	make_up(rig, HEAD AUDIO VIDEO, HEAD AUDIO NO_VIDEO);
+	assert_int_equal(leg_change(rig->leg, describe(rig, HEAD AUDIO)), 0);
+	assert_int_equal(count(fake_request(SIP_INVITE)->body, "m="), 2);
+	assert_non_null(
+		strstr(fake_request(SIP_INVITE)->body, "m=video 0 RTP"));
+}
+
+/* ---- changes ------------------------------------------------------------------------- */
+
+static void a_refused_new_line_gives_its_port_back(void **state)
+{
+	struct rig *rig = *state;
+
+	make_up(rig, HEAD AUDIO, HEAD AUDIO);
+	leg_change(rig->leg, describe(rig, HEAD AUDIO VIDEO));
+	assert_int_equal(fake_media.open, 2);
+	fake_response(fake_request(SIP_INVITE)->txn, 488, NULL);
+	assert_int_equal(rig->told.status, 488);
+	assert_int_equal(fake_media.open, 1);
+	/* It was never part of the session. */
+	leg_change(rig->leg, describe(rig, HEAD AUDIO));
+	assert_int_equal(count(fake_request(SIP_INVITE)->body, "m="), 1);
+}
+
+static void a_refused_removal_keeps_the_line(void **state)
+{
+	struct rig *rig = *state;
+	struct media_stream *video;
+
+	make_up(rig, HEAD AUDIO VIDEO, HEAD AUDIO VIDEO);
+	video = rig->leg->lines[1].stream;
+	leg_change(rig->leg, describe(rig, HEAD AUDIO NO_VIDEO));
+	assert_ptr_equal(rig->leg->lines[1].stream, video);
+	fake_response(fake_request(SIP_INVITE)->txn, 500, NULL);
+	assert_ptr_equal(rig->leg->lines[1].stream, video);
+	assert_int_equal(fake_media.open, 2);
+}
+
+static void an_agreed_removal_closes_the_line(void **state)
+{
+	struct rig *rig = *state;
+
+	make_up(rig, HEAD AUDIO VIDEO, HEAD AUDIO VIDEO);
+	leg_change(rig->leg, describe(rig, HEAD AUDIO NO_VIDEO));
+	fake_response(fake_request(SIP_INVITE)->txn, 200, HEAD AUDIO NO_VIDEO);
+	leg_change_ack(rig->leg, NULL);
+	assert_int_equal(fake_media.open, 1);
+}
+
+static void when_ports_run_out_in_the_middle_nothing_is_kept(void **state)
+{
+	struct rig *rig = *state;
+
+	make_up(rig, HEAD AUDIO, HEAD AUDIO);
+	fake_media.most = 2;
+	assert_int_equal(
+		leg_change(rig->leg, describe(rig, HEAD AUDIO VIDEO VIDEO)),
+		-EADDRNOTAVAIL);
+	assert_int_equal(fake_media.open, 1);
+	assert_false(leg_is_changing(rig->leg));
+}
+
+static void a_change_that_cannot_be_sent_keeps_no_port(void **state)
+{
+	struct rig *rig = *state;
+
+	make_up(rig, HEAD AUDIO, HEAD AUDIO);
+	fake.request_error = -EAGAIN;
+	assert_int_equal(leg_change(rig->leg, describe(rig, HEAD AUDIO VIDEO)),
+			 -EAGAIN);
+	fake.request_error = 0;
+	assert_int_equal(fake_media.open, 1);
+}
+
+static void a_peer_that_rings_on_our_change_is_cancelled(void **state)
+{
+	struct rig *rig = *state;
+	struct sip_txn *b;
+
+	make_up(rig, HEAD AUDIO, HEAD AUDIO);
+	leg_change(rig->leg, describe(rig, HEAD AUDIO));
+	b = fake_request(SIP_INVITE)->txn;
+	fake_response(b, 180, NULL);
+	pass(rig, 61000);
+	assert_true(b->cancelled);
+	fake_response(b, 487, NULL);
+	assert_false(leg_is_changing(rig->leg));
+	assert_int_equal(leg_state(rig->leg), LEG_UP);
+}
+
+static void a_change_in_is_refused_while_the_leg_ends(void **state)
+{
+	struct rig *rig = *state;
+	struct sip_txn *b = make_up(rig, HEAD AUDIO, HEAD AUDIO), *late;
+
+	leg_hangup(rig->leg, NULL);
+	late = fake_in_dialog(b->dialog, SIP_INVITE, &rig->flow, HEAD AUDIO);
+	assert_int_equal(fake_answer(late)->status, 481);
+	assert_int_equal(rig->told.change, 0);
+}
+
+static void a_leg_that_ends_owing_an_ack_sends_it(void **state)
+{
+	struct rig *rig = *state;
+
+	make_up(rig, HEAD AUDIO, HEAD AUDIO);
+	leg_change(rig->leg, NULL);
+	fake_response(fake_request(SIP_INVITE)->txn, 200, HEAD AUDIO);
+	assert_int_equal(fake_count(SIP_ACK), 1);
+	leg_hangup(rig->leg, NULL);
+	assert_int_equal(fake_count(SIP_ACK), 2);
+	assert_int_equal(fake_count(SIP_BYE), 1);
+}
+
+static void
+a_second_description_of_an_early_fork_is_not_a_new_version(void **state)
+{
+	struct rig *rig = *state;
+	struct sip_txn *a = make_in(rig, HEAD AUDIO);
+	char first[2048];
+
+	leg_ring(rig->leg, 183, describe(rig, HEAD AUDIO));
+	strcpy(first, fake_answer(a)->body);
+	leg_answer(rig->leg, describe(rig, HEAD AUDIO));
+	assert_string_equal(fake_answer(a)->body, first);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+		T(any_event_may_meet_an_incoming_leg_in_any_state),
+		T(any_event_may_meet_an_outgoing_leg_in_any_state),
+		T(a_leg_that_ends_has_no_open_port),
+		T(a_peer_that_never_answers_our_bye_is_left),
+		T(a_trunk_whose_connection_closed_is_told_over_a_new_one),
+		T(a_phone_that_moved_takes_its_media_along),
+		T(an_answer_has_the_m_lines_of_its_offer),
+		T(lines_that_were_not_offered_are_not_answered),
+		T(a_line_that_the_answer_refuses_gives_its_port_back),
+		T(an_early_answer_refuses_nothing_for_good),
+		T(a_new_offer_never_has_fewer_lines),
+		T(a_refused_new_line_gives_its_port_back),
+		T(a_refused_removal_keeps_the_line),
+		T(an_agreed_removal_closes_the_line),
+		T(when_ports_run_out_in_the_middle_nothing_is_kept),
+		T(a_change_that_cannot_be_sent_keeps_no_port),
+		T(a_peer_that_rings_on_our_change_is_cancelled),
+		T(a_change_in_is_refused_while_the_leg_ends),
+		T(a_leg_that_ends_owing_an_ack_sends_it),
+		T(a_second_description_of_an_early_fork_is_not_a_new_version),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
