@@ -101,6 +101,26 @@ int addr_parse_port(struct addr *out, const char *text)
 	return addr_parse(out, text, (size_t)(colon - text), (uint16_t)port);
 }
 
+int addr_parse_uri(struct addr *out, const char *uri)
+{
+	const char *host = strchr(uri, '@');
+	uint64_t port = 5060;
+	struct str digits;
+	size_t n;
+
+	host = host ? host + 1 : strchr(uri, ':') ? strchr(uri, ':') + 1 : "";
+	n = *host == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":;?>");
+	if (n > strlen(host))
+		return -EINVAL;
+	digits = (struct str){host + n + 1, 0};
+	if (host[n] == ':') {
+		digits.n = strspn(digits.p, "0123456789");
+		if (str_u64(digits, UINT16_MAX, &port))
+			return -EINVAL;
+	}
+	return addr_parse(out, host, n, (uint16_t)port);
+}
+
 int addr_from_sa(struct addr *out, const struct sockaddr *sa, socklen_t len)
 {
 	struct sockaddr_in in;

@@ -43,6 +43,9 @@ enum addr_class {
 int addr_parse(struct addr *out, const char *host, size_t len, uint16_t port);
 /* The same for a NUL-terminated "host:port" or "[v6]:port"; port required. */
 int addr_parse_port(struct addr *out, const char *text);
+/* The literal host and the port (5060 when absent) of a SIP URI as text.
+ * -EINVAL: its host is a name. */
+int addr_parse_uri(struct addr *out, const char *uri);
 /* Take a socket address as the kernel gave it.  -EAFNOSUPPORT if not IP. */
 int addr_from_sa(struct addr *out, const struct sockaddr *sa, socklen_t len);
 

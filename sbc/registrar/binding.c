@@ -19,6 +19,9 @@ enum {
 	 * looks expired may have been refreshed just before the crash. */
 	RESTORE_GRACE_MS = 75000,
 	RESYNC_MS = 1000,
+	/* No connection has this number: that of a binding over TCP went down
+	 * with the process that had it. */
+	CONN_GONE = UINT32_MAX,
 };
 
 static bool same_phone(const struct hash_node *node, const void *key)
@@ -154,15 +157,26 @@ static void keep_alive(struct binding *b, unsigned interval_ms)
 {
 	struct keepalive *ka = b->owner->conf.keepalive;
 
-	if (interval_ms && b->flow.transport == SIP_UDP)
-		b->kept_alive = !keepalive_hold(ka, &b->flow, interval_ms);
+	b->keepalive_ms = 0;
+	if (interval_ms && b->flow.transport == SIP_UDP &&
+	    !keepalive_hold(ka, &b->flow, interval_ms))
+		b->keepalive_ms = interval_ms;
+}
+
+static void resume_keepalive(struct binding *b, unsigned interval_ms)
+{
+	struct keepalive *ka = b->owner->conf.keepalive;
+
+	if (b->flow.transport == SIP_UDP &&
+	    !keepalive_resume(ka, &b->flow, interval_ms))
+		b->keepalive_ms = interval_ms;
 }
 
 static void let_go(struct binding *b)
 {
-	if (b->kept_alive)
+	if (b->keepalive_ms)
 		keepalive_release(b->owner->conf.keepalive, &b->flow);
-	b->kept_alive = false;
+	b->keepalive_ms = 0;
 }
 
 static void free_binding(struct binding *b)
@@ -293,6 +307,11 @@ static int renew(struct binding *b, const struct binding_input *in)
 	set_expiry(b, in->expires_s * 1000ll);
 	list_remove(&b->node);
 	list_append(&b->aor->bindings, &b->node);
+	if (b->keepalive_ms != in->keepalive_ms &&
+	    b->flow.transport == SIP_UDP) { /* the configuration changed */
+		let_go(b);
+		keep_alive(b, in->keepalive_ms);
+	}
 	if (pure) {
 		store_binding_refresh(b->owner->conf.store, b->id, b->cseq,
 				      b->last_seen + in->expires_s * 1000ll,
@@ -339,6 +358,18 @@ static int64_t remaining_ms(const struct binding_row *row, unsigned max_s)
 	return left < max_s * 1000ll ? left : max_s * 1000ll;
 }
 
+/* Does the configuration let phone section @phone have a binding of @aor in
+ * @realm? */
+static bool is_wanted(const struct registrar *reg, const char *phone,
+		      const char *aor, const char *realm)
+{
+	const struct conf_phone *p = config_phone(reg->config, phone);
+	size_t n = p ? strlen(p->user) : 0;
+
+	return p && !strncmp(aor, p->user, n) && aor[n] == '@' &&
+	       (!p->realm[0] || !strcmp(p->realm, realm));
+}
+
 static void load_row(void *arg, const struct binding_row *row)
 {
 	struct registrar *reg = arg;
@@ -355,7 +386,7 @@ static void load_row(void *arg, const struct binding_row *row)
 	struct binding *b;
 	int64_t left = realm ? remaining_ms(row, realm->max_expires_s) : 0;
 
-	if (left <= 0 || !config_phone(reg->config, row->phone)) {
+	if (left <= 0 || !is_wanted(reg, row->phone, row->aor, row->realm)) {
 		store_binding_del(reg->conf.store, row->id);
 		return;
 	}
@@ -372,6 +403,7 @@ static void load_row(void *arg, const struct binding_row *row)
 	b->reg_id = row->reg_id;
 	b->flow = (struct sip_flow){
 		.transport = row->transport,
+		.conn = row->transport == SIP_TCP ? CONN_GONE : 0,
 		.local = row->local,
 		.remote = row->source,
 	};
@@ -379,10 +411,8 @@ static void load_row(void *arg, const struct binding_row *row)
 	b->last_seen = row->last_seen;
 	b->synced = true;
 	set_expiry(b, left);
-	if (realm->keepalive != CONF_KA_OFF && b->flow.transport == SIP_UDP)
-		b->kept_alive =
-			!keepalive_resume(reg->conf.keepalive, &b->flow,
-					  realm->keepalive_interval_s * 1000);
+	if (realm->keepalive != CONF_KA_OFF)
+		resume_keepalive(b, realm->keepalive_interval_s * 1000);
 	screen_promote(reg->conf.screen, &b->flow.remote, SCREEN_REGISTERED,
 		       b->expires);
 }
@@ -438,6 +468,23 @@ int binding_load(struct registrar *reg)
 	log_info("reg.restored", kv_i("bindings", reg->n));
 	timer_set(reg->conf.loop, &reg->resync, RESYNC_MS, resync, reg);
 	return err;
+}
+
+static void drop_unwanted(void *arg, struct binding *b)
+{
+	struct registrar *reg = arg;
+	/* A reload may have renamed the realm of its socket. */
+	const char *realm =
+		sip_realm_at(reg->conf.sip, b->flow.transport, &b->flow.local);
+
+	if (!is_wanted(reg, b->aor->phone, b->aor->text,
+		       realm ? realm : b->realm))
+		binding_drop(b, "config");
+}
+
+void binding_drop_unwanted(struct registrar *reg)
+{
+	each_binding(reg, drop_unwanted, reg);
 }
 
 struct visit {

@@ -18,8 +18,12 @@
 
 enum {
 	DEFAULT_EXPIRES_S = 3600,
-	ANSWER_BYTES = 24576,
-	ANSWER_HEADERS = 40,
+	INSTANCE_BYTES = 256,
+	PATH_BYTES = 1024,
+	AGENT_BYTES = 256, /* more of a User-Agent is cut off */
+	/* max_contacts of the longest kind; sip/ takes a little more. */
+	ANSWER_BYTES = 49152,
+	ANSWER_HEADERS = LIMIT_CONTACTS + 2,
 };
 
 int registrar_create(struct registrar **out, const struct registrar_conf *conf,
@@ -47,20 +51,11 @@ void registrar_destroy(struct registrar *reg)
 	free(reg);
 }
 
-static void drop_if_gone(struct hash_node *node, void *arg)
-{
-	struct registrar *reg = arg;
-	struct aor *aor = container_of(node, struct aor, node);
-
-	if (!config_phone(reg->config, aor->phone))
-		binding_drop_all(reg, aor->phone, "config");
-}
-
 void registrar_set_config(struct registrar *reg, struct config *config)
 {
 	config_unref(reg->config);
 	reg->config = config_ref(config);
-	hash_each(&reg->aors, drop_if_gone, reg);
+	binding_drop_unwanted(reg);
 }
 
 /* ---- who is it, and may it ---------------------------------------------------- */
@@ -112,28 +107,6 @@ static int64_t wanted_expires(const struct sip_view *view,
 							: DEFAULT_EXPIRES_S;
 }
 
-/* The literal address and port in a SIP URI; -EINVAL when its host is a name.
- * The stack has checked the URI's form. */
-static int uri_addr(const char *uri, struct addr *out)
-{
-	const char *host = strchr(uri, '@');
-	struct str rest;
-	uint64_t port = 5060;
-	size_t n;
-
-	host = host ? host + 1 : strchr(uri, ':') ? strchr(uri, ':') + 1 : "";
-	rest = str_of(host);
-	n = *host == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":;?>");
-	if (n > rest.n)
-		return -EINVAL;
-	if (host[n] == ':' &&
-	    str_u64((struct str){host + n + 1,
-				 strspn(host + n + 1, "0123456789")},
-		    65535, &port))
-		return -EINVAL;
-	return addr_parse(out, host, n, port);
-}
-
 /*
  * A Contact that names the loopback or an address of ours is refused unless
  * the phone lives on this machine; one of our own sockets always (contract).
@@ -144,7 +117,7 @@ static bool is_forbidden_contact(const struct registrar *reg,
 	char text[ADDR_TEXT_MAX];
 	struct addr a;
 
-	if (uri_addr(uri, &a))
+	if (addr_parse_uri(&a, uri))
 		return false; /* a name: only ever sent back, never resolved */
 	if (sip_is_own(reg->conf.sip, &a))
 		return true;
@@ -154,6 +127,30 @@ static bool is_forbidden_contact(const struct registrar *reg,
 	return addr_class(&view->flow.remote) != ADDR_LOOPBACK &&
 	       !sip_is_local(reg->conf.sip,
 			     addr_fmt_host(&view->flow.remote, text));
+}
+
+/* What a peer may write between our quotes and get back unharmed. */
+static bool is_plain(const char *text)
+{
+	for (; *text; text++) {
+		if ((unsigned char)*text < 0x20 || strchr("\"\\\x7f", *text))
+			return false;
+	}
+	return true;
+}
+
+/* Could we ever ring it, and is it of a bearable size?  0 or a status. */
+static int check_contact(const struct registrar *reg,
+			 const struct sip_view *view,
+			 const struct sip_contact *c)
+{
+	if (strlen(c->uri) >= LIMIT_CONTACT_BYTES ||
+	    (c->instance &&
+	     (strlen(c->instance) >= INSTANCE_BYTES || !is_plain(c->instance))))
+		return 400;
+	if (strncasecmp(c->uri, "sip:", 4))
+		return 416; /* sips:, tel:, ...: requests go out as sip: */
+	return is_forbidden_contact(reg, view, c->uri) ? 403 : 0;
 }
 
 static void fill_input(struct binding_input *in, const struct sip_view *view,
@@ -166,7 +163,6 @@ static void fill_input(struct binding_input *in, const struct sip_view *view,
 		.realm = realm->name,
 		.call_id = view->call_id,
 		.path = view->path,
-		.user_agent = view->user_agent,
 		.cseq = view->cseq,
 		.flow = &view->flow,
 	};
@@ -187,15 +183,17 @@ static int check_contacts(const struct registrar *reg,
 			  const struct conf_realm *realm,
 			  struct binding_input *in)
 {
+	if (view->n_contacts > LIMIT_CONTACTS ||
+	    (view->path && strlen(view->path) >= PATH_BYTES))
+		return 400;
 	for (unsigned i = 0; i < view->n_contacts; i++) {
 		const struct sip_contact *c = &view->contacts[i];
 		int64_t expires = wanted_expires(view, c, realm);
+		int status = check_contact(reg, view, c);
 		const struct binding *b;
 
-		if (strlen(c->uri) >= LIMIT_CONTACT_BYTES)
-			return 400;
-		if (is_forbidden_contact(reg, view, c->uri))
-			return 403;
+		if (status)
+			return status;
 		if (expires && expires < realm->min_expires_s)
 			return 423;
 		take_contact(in, c);
@@ -320,7 +318,7 @@ void registrar_register(struct registrar *reg, struct sip_request *req)
 {
 	const struct sip_view *view = sip_request_view(req);
 	const struct conf_realm *realm = config_realm(reg->config, view->realm);
-	char aor_text[LIMIT_USER_BYTES + 260];
+	char aor_text[LIMIT_USER_BYTES + 260], agent[AGENT_BYTES];
 	const struct conf_phone *phone;
 	struct binding_input in;
 	int status;
@@ -343,6 +341,10 @@ void registrar_register(struct registrar *reg, struct sip_request *req)
 	snprintf(aor_text, sizeof(aor_text), "%s@%s", phone->user,
 		 realm->digest_realm);
 	fill_input(&in, view, phone, aor_text, realm);
+	if (view->user_agent) {
+		snprintf(agent, sizeof(agent), "%s", view->user_agent);
+		in.user_agent = agent;
+	}
 	status = view->contact_star ? check_star(reg, view, phone)
 				    : check_contacts(reg, view, realm, &in);
 	if (!status && view->contact_star)

@@ -35,8 +35,8 @@ struct binding {
 	mono_ms expires; /* the binding ends */
 	wall_ms registered_at, last_seen;
 	struct timer expiry;
-	bool kept_alive; /* holds a keepalive on its flow */
-	bool synced;     /* put since the resync of the store began */
+	unsigned keepalive_ms; /* holds a keepalive on its flow; 0 = none */
+	bool synced;           /* put since the resync of the store began */
 };
 
 struct registrar_conf {
@@ -57,7 +57,8 @@ int registrar_create(struct registrar **out, const struct registrar_conf *conf,
 		     struct config *config);
 /* Everything stored stays stored.  Accepts NULL. */
 void registrar_destroy(struct registrar *reg);
-/* A new snapshot is in force: bindings of phones that are gone go. */
+/* A new snapshot is in force: bindings of phones that are gone, have another
+ * user or may not be in their realm any more go. */
 void registrar_set_config(struct registrar *reg, struct config *config);
 
 /* Answer a REGISTER (RFC 3261 10.3); ends @req. */

@@ -52,6 +52,8 @@ int binding_save(struct registrar *reg, const struct binding_input *in,
 void binding_drop(struct binding *b, const char *cause);
 void binding_drop_all(struct registrar *reg, const char *phone,
 		      const char *cause);
+/* The configuration has changed: drop what it does not know any more. */
+void binding_drop_unwanted(struct registrar *reg);
 int binding_load(struct registrar *reg);
 void binding_clear(struct registrar *reg);
 

@@ -277,6 +277,35 @@ static void classes_are_told_apart_at_their_edges(void **state)
 	}
 }
 
+static void the_address_of_a_uri_is_read(void **state)
+{
+	static const struct {
+		const char *uri, *addr;
+	} uris[] = {
+		{"sip:100@192.0.2.1", "192.0.2.1:5060"},
+		{"sip:192.0.2.1:5070;transport=tcp", "192.0.2.1:5070"},
+		{"sip:a:b@[2001:db8::1]:9", "[2001:db8::1]:9"},
+		{"sip:100@[2001:db8::1]", "[2001:db8::1]:5060"},
+		{"sip:100@192.0.2.1?x=y", "192.0.2.1:5060"},
+		{"sip:100@host.example", NULL},
+		{"sip:100@[2001:db8::1", NULL},
+		{"sip:100@192.0.2.1:99999", NULL},
+		{"sip:100@192.0.2.1:", NULL},
+		{"sip:", NULL},
+		{"", NULL},
+	};
+	char text[ADDR_TEXT_MAX];
+	struct addr a;
+
+	for (size_t i = 0; i < sizeof(uris) / sizeof(*uris); i++) {
+		int err = addr_parse_uri(&a, uris[i].uri);
+
+		assert_int_equal(err, uris[i].addr ? 0 : -EINVAL);
+		if (!err)
+			assert_string_equal(addr_fmt(&a, text), uris[i].addr);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -295,6 +324,7 @@ int main(void)
 		cmocka_unit_test(port_can_be_set),
 		cmocka_unit_test(unset_address_is_harmless),
 		cmocka_unit_test(classes_are_told_apart_at_their_edges),
+		cmocka_unit_test(the_address_of_a_uri_is_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

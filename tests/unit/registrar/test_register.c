@@ -662,6 +662,140 @@ static void holes_in_the_store_are_filled_from_memory(void **state)
 	assert_int_equal(store.resyncs, 1);
 }
 
+static void contacts_that_we_could_never_ring_are_refused(void **state)
+{
+	static const char *const uris[] = {"sips:100@192.168.1.50",
+					   "tel:+49301234", "mailto:a@b.c"};
+	struct rig *rig = *state;
+
+	for (size_t i = 0; i < sizeof(uris) / sizeof(*uris); i++) {
+		prepare(rig);
+		rig->contact.uri = uris[i];
+		assert_int_equal(send_it(rig), 416);
+	}
+	assert_int_equal(registrar_count(rig->reg), 0);
+}
+
+static void names_and_ipv6_are_good_contacts(void **state)
+{
+	static const char *const uris[] = {"SIP:100@phone.example.net",
+					   "sip:100@[2001:db8::7]:5070",
+					   "sip:192.168.1.50;transport=tcp"};
+	struct rig *rig = *state;
+
+	for (size_t i = 0; i < sizeof(uris) / sizeof(*uris); i++) {
+		prepare(rig);
+		rig->contact.uri = uris[i];
+		assert_int_equal(send_it(rig), 200);
+	}
+	assert_int_equal(registrar_count(rig->reg), 3);
+}
+
+static void an_instance_that_would_break_the_answer_is_refused(void **state)
+{
+	static char long_one[400];
+	struct rig *rig = *state;
+
+	rig->contact.instance = "<urn:x>\";a=\"";
+	assert_int_equal(send_it(rig), 400);
+	memset(long_one, 'a', sizeof(long_one) - 1);
+	prepare(rig);
+	rig->contact.instance = long_one;
+	assert_int_equal(send_it(rig), 400);
+}
+
+static void more_contacts_than_the_limit_are_refused(void **state)
+{
+	struct sip_contact many[LIMIT_CONTACTS + 1];
+	struct rig *rig = *state;
+
+	for (unsigned i = 0; i < LIMIT_CONTACTS + 1; i++)
+		many[i] = rig->contact;
+	rig->req.view.contacts = many;
+	rig->req.view.n_contacts = LIMIT_CONTACTS + 1;
+	assert_int_equal(send_it(rig), 400);
+	assert_int_equal(registrar_count(rig->reg), 0);
+}
+
+static void an_endless_user_agent_is_cut(void **state)
+{
+	static char agent[4000];
+	struct rig *rig = *state;
+	const struct binding *b[8];
+
+	memset(agent, 'x', sizeof(agent) - 1);
+	rig->req.view.user_agent = agent;
+	assert_int_equal(send_it(rig), 200);
+	found(rig, b);
+	assert_int_equal(strlen(b[0]->user_agent), 255);
+}
+
+static void reload(struct rig *rig, const char *text)
+{
+	struct conf_errors errs = {0};
+	struct config *config;
+
+	assert_int_equal(config_parse(&config, "test", str_of(text), &errs), 0);
+	registrar_set_config(rig->reg, config);
+	config_unref(config);
+}
+
+static void a_binding_outlives_the_new_name_of_its_realm(void **state)
+{
+	struct rig *rig = *state;
+
+	send_it(rig);
+	fake.realm = "office";
+	reload(rig, "config sbc 'global'\n	option schema '1'\n"
+		    "config realm 'office'\n"
+		    "config phone '100'\n	option password 'x'\n"
+		    "	option realm 'office'\n");
+	assert_int_equal(registrar_count(rig->reg), 1);
+}
+
+static void a_phone_with_another_user_loses_its_bindings(void **state)
+{
+	struct rig *rig = *state;
+
+	send_it(rig);
+	reload(rig, "config sbc 'global'\n	option schema '1'\n"
+		    "config realm 'lan'\n"
+		    "config phone '100'\n	option password 'x'\n"
+		    "	option user '200'\n");
+	assert_int_equal(registrar_count(rig->reg), 0);
+	assert_int_equal(store.dels, 1);
+}
+
+static void a_new_keepalive_interval_comes_with_the_next_refresh(void **state)
+{
+	struct rig *rig = *state;
+
+	send_it(rig);
+	reload(rig, "config sbc 'global'\n	option schema '1'\n"
+		    "config realm 'lan'\n	option domain 'example.net'\n"
+		    "	option keepalive 'off'\n"
+		    "config phone '100'\n	option password 'x'\n");
+	assert_int_equal(keepalive_flows(rig->ka), 1);
+	prepare(rig);
+	send_it(rig);
+	assert_int_equal(keepalive_flows(rig->ka), 0);
+}
+
+static void a_connection_does_not_survive_a_restart(void **state)
+{
+	struct rig *rig = *state;
+	const struct binding *b[8];
+
+	restart_with(rig, SEC(200));
+	store.rows[0].transport = SIP_TCP;
+	registrar_destroy(rig->reg);
+	start(rig);
+	assert_int_equal(found(rig, b), 1); /* were it alive */
+	fake.dead_flow = b[0]->flow;
+	assert_true(b[0]->flow.conn != 0);
+	assert_int_equal(found(rig, b), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -695,6 +829,15 @@ int main(void)
 		T(a_phone_that_left_the_config_is_not_restored),
 		T(a_reload_drops_bindings_of_removed_phones),
 		T(holes_in_the_store_are_filled_from_memory),
+		T(contacts_that_we_could_never_ring_are_refused),
+		T(names_and_ipv6_are_good_contacts),
+		T(an_instance_that_would_break_the_answer_is_refused),
+		T(more_contacts_than_the_limit_are_refused),
+		T(an_endless_user_agent_is_cut),
+		T(a_binding_outlives_the_new_name_of_its_realm),
+		T(a_phone_with_another_user_loses_its_bindings),
+		T(a_new_keepalive_interval_comes_with_the_next_refresh),
+		T(a_connection_does_not_survive_a_restart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
