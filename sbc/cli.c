@@ -145,6 +145,7 @@ static int open_socket(const char *path)
 	if (fd < 0)
 		return -1;
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
 	if (!connect(fd, (struct sockaddr *)&to, sizeof(to)))
 		return fd;
 	close(fd);
@@ -163,13 +164,23 @@ static int ask(const char *path, const struct command *command, json_t **out)
 	if (fd < 0) {
 		fprintf(stderr, "sbc: no sbc answers at %s: %s\n", path,
 			strerror(errno));
-		return errno == EACCES ? EXIT_DENIED : EXIT_NOT_RUNNING;
+		switch (errno) {
+		case EACCES:
+		case EPERM:
+			return EXIT_DENIED;
+		case ENOENT:
+		case ENOTDIR:
+		case ECONNREFUSED:
+			return EXIT_NOT_RUNNING;
+		default: /* busy, or no socket at all */
+			return EXIT_FAILED;
+		}
 	}
 	n = snprintf(line, sizeof(line),
 		     "{\"method\":\"%s\",\"path\":\"%s\"}\n", command->method,
 		     command->path);
 	f = fdopen(fd, "r");
-	if (!f || write(fd, line, n) != n) {
+	if (!f || send(fd, line, n, MSG_NOSIGNAL) != n) {
 		fprintf(stderr, "sbc: %s: %s\n", path, strerror(errno));
 		return EXIT_FAILED;
 	}

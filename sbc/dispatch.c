@@ -80,14 +80,29 @@ static bool names_a_phone(struct sbc *sbc, const struct sip_view *view)
 						       str_of(view->from.user));
 }
 
+/* The library cannot close a socket that a reload took out of the
+ * configuration, or whose address went: what comes there is not ours. */
+static bool is_open_here(const struct sbc *sbc, const struct sip_flow *flow)
+{
+	struct sip_listener l;
+
+	for (unsigned i = 0; sip_listener_at(sbc->sip, i, &l); i++) {
+		if (l.transport == flow->transport &&
+		    addr_equal(&l.local, &flow->local))
+			return l.up;
+	}
+	return false;
+}
+
 void dispatch(void *arg, struct sip_request *req)
 {
 	struct sbc *sbc = arg;
 	const struct sip_view *view = sip_request_view(req);
 	enum sip_method method = view->method;
 
-	if (!dispatch_may_answer(sbc, &view->flow, view->realm) &&
-	    !names_a_phone(sbc, view))
+	if (!is_open_here(sbc, &view->flow) ||
+	    (!dispatch_may_answer(sbc, &view->flow, view->realm) &&
+	     !names_a_phone(sbc, view)))
 		sip_request_drop(req);
 	else if (method < sizeof(handlers) / sizeof(*handlers) &&
 		 handlers[method])

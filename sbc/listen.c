@@ -24,6 +24,7 @@ struct pass {
 	const struct config *config;
 	const struct conf_realm *realm;
 	int exit_code;
+	bool missing, too_many; /* what alarms are about */
 	/* What the present pass does with each wanted socket. */
 	void (*want)(struct pass *p, const struct conf_realm *realm,
 		     enum sip_transport t, const struct addr *local);
@@ -101,19 +102,25 @@ static void bind_one(struct pass *p, const struct conf_realm *realm,
 	char text[ADDR_TEXT_MAX];
 	int err = sip_listen(p->sbc->sip, realm->name, t, local);
 
-	if (!err) {
-		alarm_clear("address-missing");
+	if (!err)
 		return;
-	}
 	log_error("sip.listen_failed", kv_s("realm", realm->name),
 		  kv_s("transport", sip_transport_name(t)),
 		  kv_a("address", local), kv_s("err", err_name(err)));
 	switch (err) {
 	case -EADDRNOTAVAIL:
 		/* The address may come later: the others work meanwhile. */
+		p->missing = true;
 		alarm_raise("address-missing", ALARM_MAJOR,
 			    "realm %s: this machine has no address %s",
 			    realm->name, addr_fmt_host(local, text));
+		break;
+	case -ENOSPC:
+		p->too_many = true;
+		alarm_raise("too-many-sockets", ALARM_MAJOR,
+			    "realm %s: no room for a socket at %s; name the "
+			    "addresses to listen on",
+			    realm->name, addr_fmt(local, text));
 		break;
 	case -EACCES:
 	case -EPERM:
@@ -129,6 +136,10 @@ int listen_all(struct sbc *sbc, const struct config *config)
 	struct pass p = {.sbc = sbc, .config = config, .want = bind_one};
 
 	each_socket(&p);
+	if (!p.missing)
+		alarm_clear("address-missing");
+	if (!p.too_many)
+		alarm_clear("too-many-sockets");
 	return p.exit_code;
 }
 
@@ -170,6 +181,8 @@ static void relisten(void *arg)
 	if (listen_all(sbc, sbc->config))
 		alarm_raise("port-in-use", ALARM_MAJOR,
 			    "a SIP port of a new address could not be bound");
+	else
+		alarm_clear("port-in-use");
 }
 
 void listen_changed(void *arg)

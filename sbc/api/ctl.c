@@ -22,6 +22,7 @@ enum {
 	REQUEST_BYTES = 4096,
 	CLIENTS = 16,
 	IDLE_MS = 30000,
+	PAUSE_MS = 1000, /* when no descriptor is left for a client */
 };
 
 struct ctl {
@@ -32,6 +33,7 @@ struct ctl {
 	char path[108];
 	struct list clients;
 	unsigned n;
+	struct timer pause;
 };
 
 struct client {
@@ -163,6 +165,30 @@ static void client_event(void *arg, int fd, unsigned events)
 	client_serve(c, c->in, end - c->in);
 }
 
+static void ctl_accept(void *arg, int fd, unsigned events);
+
+static int ctl_watch(struct ctl *ctl)
+{
+	return loop_fd_add(ctl->loop, &ctl->watch, ctl->fd, LOOP_IN, ctl_accept,
+			   ctl);
+}
+
+static void ctl_pause(struct ctl *ctl);
+
+static void pause_over(void *arg)
+{
+	if (ctl_watch(arg))
+		ctl_pause(arg);
+}
+
+/* The client still waits and would wake us again at once, and again. */
+static void ctl_pause(struct ctl *ctl)
+{
+	loop_fd_remove(ctl->watch);
+	ctl->watch = NULL;
+	timer_set(ctl->loop, &ctl->pause, PAUSE_MS, pause_over, ctl);
+}
+
 static void ctl_accept(void *arg, int fd, unsigned events)
 {
 	struct ctl *ctl = arg;
@@ -170,8 +196,12 @@ static void ctl_accept(void *arg, int fd, unsigned events)
 	int conn;
 
 	conn = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (conn < 0)
+	if (conn < 0) {
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+		    errno == ENOMEM)
+			ctl_pause(ctl);
 		return;
+	}
 	c = ctl->n < CLIENTS ? calloc(1, sizeof(*c)) : NULL;
 	if (!c) {
 		close(conn);
@@ -212,7 +242,7 @@ int ctl_open(struct ctl **out, struct loop *loop, const char *path,
 	if (bind(ctl->fd, (struct sockaddr *)&at, sizeof(at)) ||
 	    chmod(path, 0660) || listen(ctl->fd, CLIENTS))
 		goto fail;
-	err = loop_fd_add(loop, &ctl->watch, ctl->fd, LOOP_IN, ctl_accept, ctl);
+	err = ctl_watch(ctl);
 	if (err) {
 		ctl_close(ctl);
 		return err;
@@ -231,6 +261,7 @@ void ctl_close(struct ctl *ctl)
 		return;
 	list_for_each_safe (pos, &ctl->clients)
 		client_close(list_entry(pos, struct client, node));
+	timer_cancel(ctl->loop, &ctl->pause);
 	loop_fd_remove(ctl->watch);
 	if (ctl->fd >= 0) {
 		close(ctl->fd);
