@@ -7,14 +7,17 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
+import contextlib
 import ctypes
 import os
+import signal
 import socket
 import subprocess
 import sys
 
 MARK = "SBC_LAB_PRIVATE"
 CLONE_NEWNET = 0x40000000
+PR_SET_PDEATHSIG = 1
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -38,7 +41,27 @@ def enter_private_world():
         return "no right to make network namespaces: " + probe.stderr.strip()
     os.environ[MARK] = "1"
     sys.stdout.flush()
-    os.execvp("unshare", [*base, sys.executable, *sys.argv])
+    sys.exit(supervise([*base, sys.executable, *sys.argv]))
+
+
+def supervise(argv):
+    """Run @argv, an unshare; it is deaf for signals, so pass them on."""
+    process = subprocess.Popen(
+        argv, preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL))
+
+    def end(number, _):
+        with contextlib.suppress(OSError):
+            with open(f"/proc/{process.pid}/task/{process.pid}/children") \
+                    as children:
+                for pid in children.read().split():
+                    os.kill(int(pid), signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(5)
+        process.kill()  # takes everything inside along
+        sys.exit(128 + number)
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    return process.wait()
 
 
 def setup_private_world():

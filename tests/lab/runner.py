@@ -147,9 +147,13 @@ class Run:
                 while self.may_start():
                     self.start(self.waiting.pop(0))
                 self.reap()
-        finally:
+        except (KeyboardInterrupt, SystemExit):
             for pid in list(self.running):
                 self.kill_group(pid)
+            if not self.options.keep:
+                shutil.rmtree(self.base, ignore_errors=True)
+            print("interrupted", flush=True)
+            return 143
         if self.failed == 0 and not self.options.keep:
             shutil.rmtree(self.base, ignore_errors=True)
         elif self.failed:
