@@ -76,6 +76,20 @@ enum screen_verdict screen_datagram(struct screen *s, const uint8_t *p,
 	return verdict;
 }
 
+enum screen_verdict screen_message(struct screen *s, struct str call_id,
+				   const struct addr *source, mono_ms now)
+{
+	enum screen_verdict verdict = SCREEN_PASS;
+	enum screen_class cls;
+
+	if (!rate_admit(s->rate, source, now, &cls) ||
+	    (cls != SCREEN_TRUNK && call_id.n &&
+	     !rate_admit_call(s->rate, source, call_id, now)))
+		verdict = SCREEN_RATE;
+	s->counts[verdict]++;
+	return verdict;
+}
+
 enum screen_verdict screen_shape(const uint8_t *p, size_t n)
 {
 	struct shape shape;

@@ -58,6 +58,12 @@ void screen_set_rate(struct screen *s, unsigned rate);
 enum screen_verdict screen_datagram(struct screen *s, const uint8_t *p,
 				    size_t n, const struct addr *source,
 				    mono_ms now);
+/*
+ * The same budgets for a message of Call-ID @call_id that a connection from
+ * @source brought, whose shape the parser has judged already: PASS or RATE.
+ */
+enum screen_verdict screen_message(struct screen *s, struct str call_id,
+				   const struct addr *source, mono_ms now);
 /* The shape part alone, pure: for the fuzz target and for TCP peers. */
 enum screen_verdict screen_shape(const uint8_t *p, size_t n);
 /*

@@ -105,7 +105,13 @@ static _Thread_local bool on_sip_thread;
 
 /* The originals.  Looked up when first needed: the dynamic linker and the
  * sanitizers call some of these before main(). */
-#define ORIGINAL(type, name) ((type)original(name))
+#define ORIGINAL(type, name)                                                   \
+	({                                                                     \
+		static void *found;                                            \
+		if (!found)                                                    \
+			found = original(name);                                \
+		(type) found;                                                  \
+	})
 static void *original(const char *name)
 {
 	return dlsym(RTLD_NEXT, name);

@@ -262,6 +262,28 @@ static void doom(struct sip_stack *sip, const sip_t *s)
 		sip->now.conn->doomed = true;
 }
 
+/*
+ * On UDP the screen stands before the parser; here it comes after.  A stranger
+ * who sends too much over a connection loses it.
+ */
+static bool within_budget(struct sip_stack *sip, const sip_t *s)
+{
+	const struct addr *source = &sip->now.flow.remote;
+	struct screen *screen = sip->conf.screen;
+	mono_ms now = clock_mono();
+	struct str call_id = {0};
+
+	if (!sip->now.conn || !screen)
+		return true;
+	if (s->sip_call_id)
+		call_id = str_of(s->sip_call_id->i_id);
+	if (screen_message(screen, call_id, source, now) == SCREEN_PASS)
+		return true;
+	if (screen_class_of(screen, source, now) == SCREEN_UNKNOWN)
+		sip->now.conn->doomed = true;
+	return false;
+}
+
 static bool request_enter(struct sip_stack *sip, msg_t *msg, sip_t *s)
 {
 	struct verdict v = {0};
@@ -290,7 +312,8 @@ bool receive_enter(void *arg, tport_t *tport, msg_t *msg)
 
 	if (!sip->dying && arrival_fill(sip, tport, msg)) {
 		if (s && s->sip_request)
-			in = request_enter(sip, msg, s);
+			in = within_budget(sip, s) &&
+			     request_enter(sip, msg, s);
 		else if (s && s->sip_status)
 			in = !s->sip_error && sip_sanity_check(s) >= 0 &&
 			     txn_admit_answer(sip, msg, s);

@@ -208,7 +208,7 @@ static int listener_bind(struct sip_stack *sip, struct listener *l)
 		    TPTAG_QUEUESIZE(QUEUE_MESSAGES), TPTAG_TOS(TOS_CS3),
 		    TPTAG_UDP_RMEM(SOCKET_BUFFER_BYTES),
 		    TPTAG_UDP_WMEM(SOCKET_BUFFER_BYTES), TPTAG_MTU(65535),
-		    TPTAG_STUN_SERVER(0), TAG_END()) < 0)
+		    TPTAG_STUN_SERVER(0), TPTAG_SDWN_ERROR(1), TAG_END()) < 0)
 		return errno ? -errno : -EIO;
 	l->tport = tport_by_ident(sip->agent, l->ident);
 	/* A binary whose linker did not take our definitions has no shield. */

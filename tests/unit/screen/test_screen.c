@@ -151,6 +151,26 @@ static void destroy_accepts_nothing(void **state)
 
 #define RIG(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
+static void messages_of_connections_draw_on_the_same_budgets(void **state)
+{
+	struct rig *rig = *state;
+	char id[32];
+	int let_in = 0, same = 0;
+
+	for (int i = 0; i < 200; i++)
+		same += screen_message(rig->screen, STR("same"), &rig->source,
+				       NOW) == SCREEN_PASS;
+	assert_int_equal(same, 50);
+	for (int i = 0; i < 20 * RATE; i++) {
+		snprintf(id, sizeof(id), "c%d", i);
+		let_in += screen_message(rig->screen, str_of(id), &rig->source,
+					 NOW) == SCREEN_PASS;
+	}
+	assert_true(let_in > 0 && let_in <= 4 * RATE - 200);
+	assert_int_equal(offer_new_call(rig, 1), SCREEN_RATE);
+	assert_int_equal(screen_count(rig->screen, SCREEN_PASS), same + let_in);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -162,6 +182,7 @@ int main(void)
 		RIG(trunk_may_use_one_call_id_as_it_likes),
 		RIG(registered_phone_is_bound_to_the_call_id_rule),
 		RIG(requests_without_call_id_share_no_limit_but_the_budget),
+		RIG(messages_of_connections_draw_on_the_same_budgets),
 		cmocka_unit_test(destroy_accepts_nothing),
 	};
 

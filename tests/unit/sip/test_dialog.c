@@ -433,6 +433,55 @@ static void a_connection_is_opened_and_taken_again(void **state)
 	close(listener);
 }
 
+static void keep_flow(struct rig *rig, struct sip_request *req)
+{
+	rig->last_flow = sip_request_view(req)->flow;
+	rig_default_handler(rig, req);
+}
+
+/* A phone behind NAT: nobody could connect to its Contact. */
+static void a_phone_is_called_over_its_own_connection(void **state)
+{
+	struct rig *rig = *state;
+	struct sip_dialog_conf conf = *call_conf(rig);
+	const struct sip_message m = {.method = SIP_INVITE, .contact = true};
+	struct addr me;
+	int fd = rig_socket(&me, SOCK_STREAM);
+	ssize_t n;
+
+	rig->handle = keep_flow;
+	assert_int_equal(connect(fd, &rig->local.sa, addr_len(&rig->local)), 0);
+	n = write(fd, rig->msg,
+		  (size_t)snprintf(rig->msg, sizeof(rig->msg),
+				   "REGISTER sip:h SIP/2.0\r\nVia: "
+				   "SIP/2.0/TCP 10.0.0.5;branch=z9hG4bK1\r\n"
+				   "From: <sip:a@b>;tag=1\r\nTo: <sip:a@b>"
+				   "\r\nCall-ID: t1\r\nCSeq: 1 REGISTER\r\n"
+				   "Contact: <sip:a@10.0.0.5>\r\n"
+				   "Content-Length: 0\r\n\r\n"));
+	assert_true(n > 0);
+	rig_turn(rig);
+	assert_true(recv(fd, rig->msg, sizeof(rig->msg), MSG_DONTWAIT) > 0);
+	conf.flow = rig->last_flow;
+	conf.target = "sip:a@10.0.0.5";
+	assert_int_equal(sip_dialog_call(&rig->dialog, rig->sip, &conf), 0);
+	assert_int_equal(
+		sip_dialog_request(rig->dialog, &rig->txn, &m, on_answer, rig),
+		0);
+	rig_turn(rig);
+	n = recv(fd, rig->msg, sizeof(rig->msg) - 1, MSG_DONTWAIT);
+	assert_true(n > 0);
+	rig->msg[n] = '\0';
+	assert_memory_equal(rig->msg, "INVITE sip:a@10.0.0.5 ", 22);
+	assert_non_null(strstr(rig->msg, "Via: SIP/2.0/TCP 127.0.0.1:"));
+	assert_non_null(strstr(rig->msg, ";transport=tcp>"));
+	/* It hangs up the line: told at once, not after 32 s. */
+	close(fd);
+	rig_turn(rig);
+	assert_int_equal(rig->last_status, 503);
+	assert_false(sip_flow_alive(rig->sip, &conf.flow));
+}
+
 static void a_refused_connection_is_503(void **state)
 {
 	struct rig *rig = *state;
@@ -472,6 +521,7 @@ int main(void)
 		TEST(headers_in_a_target_do_not_become_headers),
 		TEST(a_flow_that_is_down_is_told_at_once),
 		TEST(a_connection_is_opened_and_taken_again),
+		TEST(a_phone_is_called_over_its_own_connection),
 		TEST(a_refused_connection_is_503),
 	};
 

@@ -472,6 +472,49 @@ static void endless_headers_end_with_the_stream(void **state)
 	assert_int_equal(rig_status(rig), 200);
 }
 
+/* What cannot be sent waits in a queue of fixed length. */
+static void a_peer_that_does_not_read_is_no_danger(void **state)
+{
+	struct rig *rig = *state;
+	char text[512];
+	int fd = tcp_connect(rig);
+
+	for (int i = 0; i < 4000; i++) {
+		int n = snprintf(text, sizeof(text),
+				 "OPTIONS sip:x@h SIP/2.0\r\nVia: SIP/2.0/TCP "
+				 "h;branch=z9hG4bK%d\r\nFrom: <sip:a@b>;tag=1"
+				 "\r\nTo: <sip:x@h>\r\nCall-ID: s%d\r\n"
+				 "CSeq: 1 OPTIONS\r\nUser-Agent: %0200d\r\n"
+				 "Content-Length: 0\r\n\r\n",
+				 i, i, 0);
+
+		if (send(fd, text, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT) < n)
+			break;
+		rig_turn(rig);
+	}
+	while (tcp_recv(rig, fd) > 0)
+		;
+	close(fd);
+	rig_turn(rig);
+	rig_request_send(rig, "OPTIONS", "after", "after", 1, NULL, "");
+	assert_int_equal(rig_status(rig), 200);
+}
+
+static void a_stranger_who_floods_a_stream_loses_it(void **state)
+{
+	struct rig *rig = *state;
+	int fd = tcp_connect(rig);
+
+	for (int i = 0; i < 60; i++)
+		tcp_send(rig, fd, TCP_OPTIONS);
+	assert_true(rig->requests >= 40 && rig->requests <= 50);
+	rig_advance(rig, 2000);
+	while (tcp_recv(rig, fd) > 0)
+		;
+	assert_int_equal(recv(fd, rig->msg, 1, MSG_DONTWAIT), 0);
+	close(fd);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
@@ -498,6 +541,8 @@ int main(void)
 		TEST(a_registered_connection_stays),
 		TEST(garbage_closes_the_stream),
 		TEST(endless_headers_end_with_the_stream),
+		TEST(a_peer_that_does_not_read_is_no_danger),
+		TEST(a_stranger_who_floods_a_stream_loses_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
