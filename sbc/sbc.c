@@ -187,6 +187,7 @@ static int build_lower(struct sbc *sbc)
 	if (!err)
 		err = screen_create(&sbc->screen, &screen);
 	sip.loop = sbc->loop;
+	media.loop = sbc->loop;
 	sip.screen = sbc->screen;
 	if (!err)
 		err = sip_create(&sbc->sip, &sip);

@@ -290,6 +290,23 @@ int loop_defer(struct loop *loop, loop_fn fn, void *arg)
 	return 0;
 }
 
+void loop_forget(struct loop *loop, loop_fn fn, void *arg)
+{
+	struct work **at = &loop->deferred;
+
+	while (*at) {
+		struct work *w = *at;
+
+		if (w->fn == fn && w->arg == arg) {
+			*at = w->next;
+			free(w);
+		} else {
+			at = &w->next;
+		}
+	}
+	loop->deferred_end = at;
+}
+
 static struct work *take_deferred(struct loop *loop)
 {
 	struct work *w = loop->deferred;

@@ -58,5 +58,7 @@ int loop_post(struct loop *loop, loop_fn fn, void *arg);
 /* The reaper: call @fn(@arg) when the present callback has returned, so that
  * nothing dies inside its own callback. */
 int loop_defer(struct loop *loop, loop_fn fn, void *arg);
+/* Take back what was deferred and has not begun. */
+void loop_forget(struct loop *loop, loop_fn fn, void *arg);
 
 #endif

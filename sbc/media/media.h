@@ -18,11 +18,15 @@
 #include "core/addr.h"
 #include "core/clock.h"
 
+struct loop;
 struct media;        /* workers and port ranges */
 struct media_stream; /* one m= line of one leg */
 
 struct media_conf {
-	unsigned workers; /* 0 = one per core */
+	unsigned workers;  /* 0 = one per core */
+	struct loop *loop; /* the control thread's, or NULL in tests: with it,
+			      what one turn changes reaches the workers at its
+			      end */
 };
 
 /* Where a stream's ports come from and who may speak to it. */

@@ -43,7 +43,8 @@ int media_create(struct media **out, const struct media_conf *conf)
 	if (!m->workers || !m->loads)
 		err = -ENOMEM;
 	while (!err && m->n_workers < n) {
-		err = worker_create(&m->workers[m->n_workers], m->n_workers);
+		err = worker_create(&m->workers[m->n_workers], m->n_workers,
+				    conf->loop);
 		if (!err)
 			m->n_workers++;
 	}

@@ -33,6 +33,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/loop.h"
 #include "media/session.h"
 
 enum {
@@ -51,6 +52,8 @@ struct worker {
 	int epoll, knock; /* @knock: eventfd, something is in a list */
 	pthread_t thread;
 	bool is_running;
+	struct loop *loop; /* the control thread's, or NULL */
+	bool is_knock_due; /* at the end of the loop's turn */
 	atomic_bool stop;
 	stream_chain wishes, closing, released;
 	uint8_t packet[PACKET_BYTES];
@@ -92,13 +95,14 @@ static int watch(struct worker *w, int fd, struct media_stream *s, bool rtcp)
 	return epoll_ctl(w->epoll, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
 }
 
-int worker_create(struct worker **out, unsigned index)
+int worker_create(struct worker **out, unsigned index, struct loop *loop)
 {
 	struct worker *w = calloc(1, sizeof(*w));
 	int err = 0;
 
 	if (!w)
 		return -ENOMEM;
+	w->loop = loop;
 	w->epoll = epoll_create1(EPOLL_CLOEXEC);
 	w->knock = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (w->epoll < 0 || w->knock < 0)
@@ -115,13 +119,27 @@ int worker_create(struct worker **out, unsigned index)
 	return 0;
 }
 
-static void knock(struct worker *w)
+static void knock_now(void *arg)
 {
+	struct worker *w = arg;
 	uint64_t one = 1;
 
+	w->is_knock_due = false;
 	/* Full means that a knock is already waiting. */
 	if (write(w->knock, &one, sizeof(one)) < 0)
 		return;
+}
+
+/* Setting up a call changes its streams several times: one knock at the end
+ * of the loop's turn stands for all, as waking a thread is the dear part. */
+static void knock(struct worker *w)
+{
+	if (w->is_knock_due)
+		return;
+	if (w->loop && !loop_defer(w->loop, knock_now, w))
+		w->is_knock_due = true;
+	else
+		knock_now(w);
 }
 
 void worker_stop(struct worker *w)
@@ -129,7 +147,9 @@ void worker_stop(struct worker *w)
 	if (!w->is_running)
 		return;
 	atomic_store_explicit(&w->stop, true, memory_order_release);
-	knock(w);
+	if (w->is_knock_due)
+		loop_forget(w->loop, knock_now, w);
+	knock_now(w);
 	pthread_join(w->thread, NULL);
 	w->is_running = false;
 }
@@ -283,6 +303,8 @@ static void *run(void *arg)
 		}
 		if (has_knocked)
 			obey(w);
+		if (n == has_knocked)
+			continue; /* says nothing about the packets */
 		if (n < ENOUGH && now_us - last_us < THICK_US)
 			nap();
 		last_us = now_us;

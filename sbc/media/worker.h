@@ -8,10 +8,12 @@
 #ifndef SBC_MEDIA_WORKER_H
 #define SBC_MEDIA_WORKER_H
 
+struct loop;
 struct media_stream;
 struct worker;
 
-int worker_create(struct worker **out, unsigned index);
+/* With @loop, what is asked of the worker in one turn reaches it together. */
+int worker_create(struct worker **out, unsigned index, struct loop *loop);
 /* End the thread; all that worker_close() asked for is done then. */
 void worker_stop(struct worker *w);
 void worker_destroy(struct worker *w); /* stops it too; accepts NULL */

@@ -363,6 +363,25 @@ static void deferred_work_runs_after_the_callback(void **state)
 	assert_int_equal(rig->n, 2);
 }
 
+static void deferred_work_that_was_taken_back_does_not_run(void **state)
+{
+	struct rig *rig = *state;
+	struct caller a = {.rig = rig}, b = {.rig = rig};
+
+	loop_defer(rig->loop, note, &a);
+	loop_defer(rig->loop, note, &b);
+	loop_defer(rig->loop, note, &a);
+	loop_forget(rig->loop, note, &a);
+	loop_step(rig->loop, 0);
+	assert_int_equal(rig->n, 1);
+	/* The list is whole: more can be deferred. */
+	loop_defer(rig->loop, note, &a);
+	loop_forget(rig->loop, note, &a);
+	loop_defer(rig->loop, note, &b);
+	loop_step(rig->loop, 0);
+	assert_int_equal(rig->n, 2);
+}
+
 static void deferred_work_may_defer_more(void **state)
 {
 	struct rig *rig = *state;
@@ -538,6 +557,7 @@ int main(void)
 		with_loop(posted_work_runs_in_order),
 		with_loop(posts_of_many_threads_all_arrive),
 		with_loop(deferred_work_runs_after_the_callback),
+		with_loop(deferred_work_that_was_taken_back_does_not_run),
 		with_loop(deferred_work_may_defer_more),
 		with_loop(
 			destroying_the_loop_runs_the_deferred_and_drops_posts),
