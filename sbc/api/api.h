@@ -41,8 +41,22 @@ int ctl_open(struct ctl **out, struct loop *loop, const char *path,
 	     const struct api_source *source);
 void ctl_close(struct ctl *ctl); /* removes the socket; accepts NULL */
 
-/* Answer one request; returns the status and a new reference in @body. */
+/* A list that is given out piece by piece: {"phones":[...]} */
+struct api_list {
+	const char *name; /* NULL = the answer is no list */
+	unsigned (*slice)(const struct api_source *source, uint64_t *after,
+			  json_t *out);
+	uint64_t after;
+};
+
+/*
+ * Answer one request; returns the status and a new reference in @body, or
+ * (200, *@body NULL) fills in @list, whose items resource_next() gives out.
+ */
 int resource_handle(const struct api_source *source, const char *method,
-		    const char *path, json_t **body);
+		    const char *path, json_t **body, struct api_list *list);
+/* The next few items as an array, a new reference, empty at the end.  NULL:
+ * out of memory. */
+json_t *resource_next(const struct api_source *source, struct api_list *list);
 
 #endif

@@ -46,6 +46,8 @@ struct client {
 	size_t n_in;
 	char *out; /* malloc; NULL = nothing to send */
 	size_t n_out, at;
+	struct api_list list; /* being given out */
+	bool begun;           /* some of its items were */
 };
 
 static void client_close(struct client *c)
@@ -74,6 +76,38 @@ static int client_watch(struct client *c, unsigned events)
 			   c);
 }
 
+/*
+ * The next piece of a list, once the last one has gone: "[a,b" ",c,d" "]}}".
+ * One piece in a turn of the loop, so that SIP never waits for a long list.
+ */
+static int client_next(struct client *c)
+{
+	json_t *items = resource_next(&c->ctl->source, &c->list);
+	bool is_end = items && !json_array_size(items);
+	char *text = items ? json_dumps(items, JSON_COMPACT) : NULL;
+
+	json_decref(items);
+	if (!text)
+		return -ENOMEM;
+	c->n_out = strlen(text) - 1; /* without the bracket at its end */
+	if (c->begun)
+		text[0] = ',';
+	if (is_end && c->begun)
+		c->n_out = 0;
+	c->begun = true;
+	c->out = text;
+	if (!is_end)
+		return 0;
+	c->list.name = NULL;
+	text = realloc(text, c->n_out + 8);
+	if (!text)
+		return -ENOMEM;
+	memcpy(text + c->n_out, "]}}\n", 4);
+	c->n_out += 4;
+	c->out = text;
+	return 0;
+}
+
 /* False when the client is gone. */
 static bool client_flush(struct client *c)
 {
@@ -94,7 +128,7 @@ static bool client_flush(struct client *c)
 	free(c->out);
 	c->out = NULL;
 	c->n_out = c->at = 0;
-	if (client_watch(c, LOOP_IN)) {
+	if (client_watch(c, c->list.name ? LOOP_OUT : LOOP_IN)) {
 		client_close(c);
 		return false;
 	}
@@ -112,10 +146,13 @@ static json_t *answer(struct client *c, const char *line, size_t n)
 	if (request &&
 	    !json_unpack_ex(request, &error, JSON_STRICT, "{s:s, s:s}",
 			    "method", &method, "path", &path))
-		status = resource_handle(&c->ctl->source, method, path, &body);
+		status = resource_handle(&c->ctl->source, method, path, &body,
+					 &c->list);
 	else
 		body = json_pack("{s:s}", "title", "not a request");
 	json_decref(request);
+	if (c->list.name)
+		body = json_pack("{s:[]}", c->list.name);
 	return json_pack("{s:i, s:o}", "status", status, "body",
 			 body ? body : json_null());
 }
@@ -133,7 +170,12 @@ static bool client_serve(struct client *c, const char *line, size_t n)
 	}
 	c->out = text;
 	c->n_out = strlen(text);
-	c->out[c->n_out++] = '\n'; /* in place of the NUL */
+	if (c->list.name) {
+		c->n_out -= strlen("[]}}"); /* client_next() goes on there */
+		c->begun = false;
+	} else {
+		c->out[c->n_out++] = '\n'; /* in place of the NUL */
+	}
 	return client_flush(c);
 }
 
@@ -144,6 +186,10 @@ static void client_event(void *arg, int fd, unsigned events)
 	ssize_t n;
 
 	timer_set(c->ctl->loop, &c->idle, IDLE_MS, client_idle, c);
+	if (!c->out && c->list.name && client_next(c)) {
+		client_close(c);
+		return;
+	}
 	if (c->out) {
 		client_flush(c);
 		return;

@@ -10,6 +10,12 @@
 #include "core/alarm.h"
 #include "version.h"
 
+enum {
+	/* What is made in one turn of the loop: well below a millisecond. */
+	PHONES_AT_ONCE = 64,
+	CALLS_AT_ONCE = 16,
+};
+
 static json_t *text_or_null(const char *text)
 {
 	json_t *s = text ? json_string(text) : NULL;
@@ -120,12 +126,11 @@ static void add_phone(void *arg, const struct binding *b)
 			  "last_seen", time_json(b->last_seen), "nat"));
 }
 
-static json_t *get_phones(const struct api_source *s)
+static unsigned some_phones(const struct api_source *s, uint64_t *after,
+			    json_t *out)
 {
-	json_t *list = json_array();
-
-	registrar_each(s->registrar, add_phone, list);
-	return json_pack("{s:o}", "phones", list);
+	return registrar_slice(s->registrar, after, PHONES_AT_ONCE, add_phone,
+			       out);
 }
 
 /* ---- /calls ---------------------------------------------------------------------- */
@@ -185,12 +190,19 @@ static void add_call(void *arg, const struct call *call)
 			       time_json(call_answered(call)), "legs", legs));
 }
 
-static json_t *get_calls(const struct api_source *s)
+static unsigned some_calls(const struct api_source *s, uint64_t *after,
+			   json_t *out)
 {
-	json_t *list = json_array();
+	return calls_slice(s->calls, after, CALLS_AT_ONCE, add_call, out);
+}
 
-	calls_each(s->calls, add_call, list);
-	return json_pack("{s:o}", "calls", list);
+json_t *resource_next(const struct api_source *source, struct api_list *list)
+{
+	json_t *items = json_array();
+
+	if (items)
+		list->slice(source, &list->after, items);
+	return items;
 }
 
 /* ---- the table ---------------------------------------------------------------------- */
@@ -198,10 +210,11 @@ static json_t *get_calls(const struct api_source *s)
 static const struct {
 	const char *path;
 	json_t *(*get)(const struct api_source *s);
+	struct api_list list; /* when there is no @get */
 } resources[] = {
-	{"/status", get_status},
-	{"/phones", get_phones},
-	{"/calls", get_calls},
+	{"/status", get_status, {0}},
+	{"/phones", NULL, {"phones", some_phones, 0}},
+	{"/calls", NULL, {"calls", some_calls, 0}},
 };
 
 static json_t *problem(const char *title)
@@ -210,8 +223,9 @@ static json_t *problem(const char *title)
 }
 
 int resource_handle(const struct api_source *source, const char *method,
-		    const char *path, json_t **body)
+		    const char *path, json_t **body, struct api_list *list)
 {
+	*body = NULL;
 	if (!strcmp(path, "/reload") && !strcmp(method, "POST")) {
 		int err = source->reload(source->arg);
 
@@ -226,6 +240,10 @@ int resource_handle(const struct api_source *source, const char *method,
 		if (strcmp(method, "GET")) {
 			*body = problem("only GET is known here");
 			return 405;
+		}
+		if (!resources[i].get) {
+			*list = resources[i].list;
+			return 200;
 		}
 		*body = resources[i].get(source);
 		return *body ? 200 : 500;

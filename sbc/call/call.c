@@ -80,6 +80,7 @@ struct call *call_create(struct calls *calls, const struct sip_view *invite,
 	call->owner = calls;
 	call->config = config_ref(calls->config);
 	list_append(&calls->all, &call->node);
+	call->number = ++calls->last_number;
 	calls->n++;
 	rand_token(call->id, CALL_ID_CHARS);
 	call->started_at = clock_wall();
@@ -259,11 +260,22 @@ unsigned calls_count(const struct calls *calls)
 	return calls->n;
 }
 
-void calls_each(const struct calls *calls,
-		void (*fn)(void *arg, const struct call *call), void *arg)
+unsigned calls_slice(const struct calls *calls, uint64_t *after, unsigned max,
+		     void (*fn)(void *arg, const struct call *call), void *arg)
 {
-	list_for_each (pos, &calls->all)
-		fn(arg, list_entry(pos, struct call, node));
+	unsigned n = 0;
+
+	list_for_each (pos, &calls->all) {
+		const struct call *call = list_entry(pos, struct call, node);
+
+		if (call->number <= *after)
+			continue;
+		if (n++ == max)
+			return max;
+		*after = call->number;
+		fn(arg, call);
+	}
+	return n;
 }
 
 const char *call_id(const struct call *call)

@@ -46,9 +46,12 @@ void calls_move(struct calls *calls, const struct sip_flow *from,
 		const struct sip_flow *to);
 unsigned calls_count(const struct calls *calls);
 
-/* To look at: every call, oldest first. */
-void calls_each(const struct calls *calls,
-		void (*fn)(void *arg, const struct call *call), void *arg);
+/*
+ * To look at: visit up to @max calls after number *@after (0 = from the
+ * oldest), which moves along.  Returns how many; 0 = there are no more.
+ */
+unsigned calls_slice(const struct calls *calls, uint64_t *after, unsigned max,
+		     void (*fn)(void *arg, const struct call *call), void *arg);
 const char *call_id(const struct call *call);
 enum call_state call_state(const struct call *call);
 const char *call_state_name(enum call_state state);

@@ -23,12 +23,14 @@ struct calls {
 	struct list lingering; /* over, but for a CANCEL that waits */
 	struct hash by_invite; /* to tell merged requests */
 	unsigned n;
+	uint64_t last_number;
 };
 
 struct call {
 	struct list node;
 	struct hash_node by_invite;
 	struct calls *owner;
+	uint64_t number;       /* grows with each call */
 	struct config *config; /* the snapshot that it was routed by */
 	char id[CALL_ID_CHARS + 1];
 	char from[LIMIT_USER_BYTES], to[LIMIT_USER_BYTES];

@@ -187,6 +187,7 @@ static void free_binding(struct binding *b)
 	let_go(b);
 	timer_cancel(reg->conf.loop, &b->expiry);
 	list_remove(&b->node);
+	list_remove(&b->in_all);
 	reg->n--;
 	if (--aor->n == 0) {
 		hash_remove(&reg->aors, &aor->node);
@@ -227,14 +228,22 @@ static void set_expiry(struct binding *b, int64_t ms)
 	timer_set(b->owner->conf.loop, &b->expiry, ms, expired, b);
 }
 
-static struct binding *new_binding(struct registrar *reg, struct aor *aor)
+static struct binding *new_binding(struct registrar *reg, struct aor *aor,
+				   uint64_t id)
 {
 	struct binding *b = calloc(1, sizeof(*b));
+	struct list *before = reg->all.prev;
 
 	if (!b)
 		return NULL;
+	b->id = id;
 	b->owner = reg;
 	b->aor = aor;
+	/* Ids grow; stored bindings come in nearly their order. */
+	while (before != &reg->all &&
+	       list_entry(before, struct binding, in_all)->id > id)
+		before = before->prev;
+	list_append(before->next, &b->in_all);
 	list_append(&aor->bindings, &b->node);
 	aor->n++;
 	reg->n++;
@@ -244,7 +253,8 @@ static struct binding *new_binding(struct registrar *reg, struct aor *aor)
 static int add(struct registrar *reg, const struct binding_input *in)
 {
 	struct aor *aor = make_aor(reg, in->phone, in->aor_text);
-	struct binding *b = aor ? new_binding(reg, aor) : NULL;
+	struct binding *b =
+		aor ? new_binding(reg, aor, reg->last_id + 1) : NULL;
 
 	if (!b) {
 		if (aor && !aor->n) {
@@ -257,7 +267,7 @@ static int add(struct registrar *reg, const struct binding_input *in)
 		free_binding(b);
 		return -ENOMEM;
 	}
-	b->id = ++reg->last_id;
+	reg->last_id = b->id;
 	b->cseq = in->cseq;
 	b->reg_id = in->reg_id;
 	b->flow = *in->flow;
@@ -391,14 +401,13 @@ static void load_row(void *arg, const struct binding_row *row)
 		return;
 	}
 	aor = make_aor(reg, row->phone, row->aor);
-	b = aor ? new_binding(reg, aor) : NULL;
+	b = aor ? new_binding(reg, aor, row->id) : NULL;
 	if (!b || set_texts(b, &in)) {
 		log_error("reg.not_restored", kv_s("aor", row->aor));
 		if (b)
 			free_binding(b);
 		return;
 	}
-	b->id = row->id;
 	b->cseq = row->cseq;
 	b->reg_id = row->reg_id;
 	b->flow = (struct sip_flow){
@@ -418,7 +427,11 @@ static void load_row(void *arg, const struct binding_row *row)
 }
 
 static void each_binding(struct registrar *reg,
-			 void (*fn)(void *arg, struct binding *b), void *arg);
+			 void (*fn)(void *arg, struct binding *b), void *arg)
+{
+	list_for_each_safe (pos, &reg->all)
+		fn(arg, list_entry(pos, struct binding, in_all));
+}
 
 /* The store lost changes while the disk was sick: hand over all again, as
  * much per second as fits. */
@@ -485,35 +498,6 @@ static void drop_unwanted(void *arg, struct binding *b)
 void binding_drop_unwanted(struct registrar *reg)
 {
 	each_binding(reg, drop_unwanted, reg);
-}
-
-struct visit {
-	void (*fn)(void *arg, struct binding *b);
-	void *arg;
-};
-
-static void visit_aor(struct hash_node *node, void *arg)
-{
-	struct aor *aor = container_of(node, struct aor, node);
-	struct visit *v = arg;
-	unsigned n = aor->n;
-	struct list *pos = aor->bindings.next;
-
-	/* The last binding dropped frees @aor: count, do not look back. */
-	while (n--) {
-		struct binding *b = list_entry(pos, struct binding, node);
-
-		pos = pos->next;
-		v->fn(v->arg, b);
-	}
-}
-
-static void each_binding(struct registrar *reg,
-			 void (*fn)(void *arg, struct binding *b), void *arg)
-{
-	struct visit v = {fn, arg};
-
-	hash_each(&reg->aors, visit_aor, &v);
 }
 
 static void clear_one(void *arg, struct binding *b)

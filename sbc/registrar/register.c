@@ -36,6 +36,7 @@ int registrar_create(struct registrar **out, const struct registrar_conf *conf,
 	reg->conf = *conf;
 	reg->config = config_ref(config);
 	hash_init(&reg->aors);
+	list_init(&reg->all);
 	if (binding_load(reg))
 		log_error("reg.restore_failed");
 	*out = reg;
@@ -399,26 +400,25 @@ unsigned registrar_count(const struct registrar *reg)
 	return reg->n;
 }
 
-struct each {
-	void (*fn)(void *arg, const struct binding *b);
-	void *arg;
-};
-
-static void each_of_aor(struct hash_node *node, void *arg)
+unsigned registrar_slice(const struct registrar *reg, uint64_t *after,
+			 unsigned max,
+			 void (*fn)(void *arg, const struct binding *b),
+			 void *arg)
 {
-	struct aor *aor = container_of(node, struct aor, node);
-	struct each *e = arg;
+	unsigned n = 0;
 
-	list_for_each (pos, &aor->bindings)
-		e->fn(e->arg, list_entry(pos, struct binding, node));
-}
+	list_for_each (pos, &reg->all) {
+		const struct binding *b =
+			list_entry(pos, struct binding, in_all);
 
-void registrar_each(const struct registrar *reg,
-		    void (*fn)(void *arg, const struct binding *b), void *arg)
-{
-	struct each e = {fn, arg};
-
-	hash_each((struct hash *)&reg->aors, each_of_aor, &e);
+		if (b->id <= *after)
+			continue;
+		if (n++ == max)
+			return max;
+		*after = b->id;
+		fn(arg, b);
+	}
+	return n;
 }
 
 const char *binding_aor(const struct binding *b)

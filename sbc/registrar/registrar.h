@@ -22,7 +22,8 @@ struct registrar;
 
 /* One binding, read-only outside the registrar. */
 struct binding {
-	struct list node;
+	struct list node;   /* of its AOR */
+	struct list in_all; /* of the registrar, by id */
 	struct registrar *owner;
 	struct aor *aor;
 	uint64_t id;
@@ -75,8 +76,15 @@ unsigned registrar_find(const struct registrar *reg, const char *phone,
 bool registrar_is_ours(const struct registrar *reg,
 		       const struct conf_realm *realm, const char *host);
 unsigned registrar_count(const struct registrar *reg);
-void registrar_each(const struct registrar *reg,
-		    void (*fn)(void *arg, const struct binding *b), void *arg);
+/*
+ * Visit up to @max bindings with an id above *@after, in the order of their
+ * ids; *@after moves along.  Returns how many; 0 = there are no more.  Slices,
+ * so that looking at many bindings never holds the loop.
+ */
+unsigned registrar_slice(const struct registrar *reg, uint64_t *after,
+			 unsigned max,
+			 void (*fn)(void *arg, const struct binding *b),
+			 void *arg);
 const char *binding_aor(const struct binding *b);
 const char *binding_phone(const struct binding *b);
 

@@ -22,6 +22,7 @@ struct registrar {
 	struct registrar_conf conf;
 	struct config *config;
 	struct hash aors;
+	struct list all; /* bindings, by id */
 	unsigned n;
 	uint64_t last_id;
 	struct timer resync;

@@ -27,7 +27,7 @@
 
 static struct sip_flow flow;
 static struct binding binding;
-static unsigned n_phones;
+static unsigned n_phones, most_at_once;
 static int reloads, reload_error;
 
 bool sip_listener_at(const struct sip_stack *sip, unsigned i,
@@ -52,11 +52,19 @@ unsigned registrar_count(const struct registrar *reg)
 	return n_phones;
 }
 
-void registrar_each(const struct registrar *reg,
-		    void (*fn)(void *arg, const struct binding *b), void *arg)
+unsigned registrar_slice(const struct registrar *reg, uint64_t *after,
+			 unsigned max,
+			 void (*fn)(void *arg, const struct binding *b),
+			 void *arg)
 {
-	for (unsigned i = 0; i < n_phones; i++)
+	unsigned n = 0;
+
+	for (; n < max && *after < n_phones; n++) {
+		++*after;
 		fn(arg, &binding);
+	}
+	most_at_once = n > most_at_once ? n : most_at_once;
+	return n;
 }
 
 const char *binding_aor(const struct binding *b)
@@ -74,10 +82,14 @@ unsigned calls_count(const struct calls *calls)
 	return 1;
 }
 
-void calls_each(const struct calls *calls,
-		void (*fn)(void *arg, const struct call *call), void *arg)
+unsigned calls_slice(const struct calls *calls, uint64_t *after, unsigned max,
+		     void (*fn)(void *arg, const struct call *call), void *arg)
 {
+	if (*after)
+		return 0;
+	*after = 1;
 	fn(arg, NULL);
+	return 1;
 }
 
 const char *call_id(const struct call *call)
@@ -364,6 +376,26 @@ static void a_large_answer_arrives_whole(void **state)
 	json_decref(reply);
 }
 
+static void a_long_list_is_made_in_small_pieces(void **state)
+{
+	n_phones = 2500;
+	most_at_once = 0;
+	json_decref(ask(*state, "GET", "/phones"));
+	assert_true(most_at_once <= 64);
+}
+
+static void an_empty_list_is_one(void **state)
+{
+	json_t *reply, *list;
+
+	n_phones = 0;
+	reply = ask(*state, "GET", "/phones");
+	list = json_object_get(json_object_get(reply, "body"), "phones");
+	assert_true(json_is_array(list));
+	assert_int_equal(json_array_size(list), 0);
+	json_decref(reply);
+}
+
 static void unknown_paths_and_methods_are_refused(void **state)
 {
 	assert_int_equal(status_of(ask(*state, "GET", "/nothing")), 404);
@@ -440,6 +472,8 @@ int main(void)
 		T(phones_have_the_shape_of_the_contract),
 		T(calls_have_the_shape_of_the_contract),
 		T(a_large_answer_arrives_whole),
+		T(a_long_list_is_made_in_small_pieces),
+		T(an_empty_list_is_one),
 		T(unknown_paths_and_methods_are_refused),
 		T(what_is_no_request_is_400),
 		T(an_endless_line_ends_the_connection),

@@ -231,8 +231,10 @@ static void note_call(void *arg, const struct call *call)
 
 static inline const struct call *the_call(struct rig *rig)
 {
+	uint64_t after = 0;
+
 	only_call = NULL;
-	calls_each(rig->calls, note_call, NULL);
+	calls_slice(rig->calls, &after, 1, note_call, NULL);
 	return only_call;
 }
 
