@@ -290,8 +290,21 @@ static void dialog_request(void *arg, struct sip_txn *txn,
 	}
 }
 
+/* Does the peer call itself by another address than it comes from?  A name
+ * says nothing. */
+static bool is_behind_nat(const struct conf_realm *realm,
+			  const struct sip_flow *flow, const char *contact)
+{
+	struct addr a;
+
+	if (realm->nat != CONF_NAT_AUTO)
+		return realm->nat == CONF_NAT_ALWAYS;
+	return contact && !addr_parse_uri(&a, contact) &&
+	       !addr_same_host(&a, &flow->remote);
+}
+
 static int create(struct leg **out, const struct leg_conf *conf, bool incoming,
-		  const struct sip_flow *flow)
+		  const struct sip_flow *flow, const char *contact)
 {
 	struct leg *leg = calloc(1, sizeof(*leg));
 
@@ -312,6 +325,7 @@ static int create(struct leg **out, const struct leg_conf *conf, bool incoming,
 		.latch_open = conf->realm->latch == CONF_LATCH_OPEN,
 	};
 	leg->incoming = incoming;
+	leg->behind_nat = is_behind_nat(conf->realm, flow, contact);
 	leg->state = incoming ? LEG_CALLING : LEG_IDLE;
 	leg->flow = *flow;
 	/* RFC 8866 5.2: numeric; 62 bits keep every parser happy. */
@@ -324,11 +338,13 @@ static int create(struct leg **out, const struct leg_conf *conf, bool incoming,
 int leg_create_in(struct leg **out, const struct leg_conf *conf,
 		  struct sip_txn *txn)
 {
-	struct sip_dialog_conf dialog = {.flow = sip_txn_view(txn)->flow};
+	const struct sip_view *view = sip_txn_view(txn);
+	struct sip_dialog_conf dialog = {.flow = view->flow};
 	struct leg *leg = NULL;
 	int err;
 
-	err = create(&leg, conf, true, &dialog.flow);
+	err = create(&leg, conf, true, &dialog.flow,
+		     view->n_contacts ? view->contacts[0].uri : NULL);
 	if (err)
 		goto fail;
 	dialog.request = dialog_request;
@@ -357,7 +373,7 @@ int leg_create_out(struct leg **out, const struct leg_conf *conf,
 	struct leg *leg = NULL;
 	int err;
 
-	err = create(&leg, conf, false, &dialog->flow);
+	err = create(&leg, conf, false, &dialog->flow, dialog->target);
 	if (err)
 		return err;
 	own.request = dialog_request;

@@ -199,6 +199,7 @@ static void tell_media(struct leg *leg, unsigned i, const struct sdp_media *m)
 		.signalling = leg->flow.remote,
 		.receive = way == SDP_SENDRECV || way == SDP_SENDONLY,
 		.send = way == SDP_SENDRECV || way == SDP_RECVONLY,
+		.behind_nat = leg->behind_nat,
 	};
 
 	if (!is_forbidden(leg, &m->rtp))

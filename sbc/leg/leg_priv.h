@@ -59,6 +59,7 @@ struct leg {
 	struct media_stream_conf media_conf;
 	char realm[LIMIT_NAME_BYTES], peer[LIMIT_NAME_BYTES];
 	bool incoming;
+	bool behind_nat;            /* the peer, by what it signals */
 	bool told_ended, told_dead; /* each callback comes once */
 	enum leg_state state;
 	enum leg_change change;

@@ -19,6 +19,8 @@ enum {
 	 * looks expired may have been refreshed just before the crash. */
 	RESTORE_GRACE_MS = 75000,
 	RESYNC_MS = 1000,
+	RESYNC_AT_ONCE = 250,
+	RESYNC_GAP_MS = 10,
 	/* No connection has this number: that of a binding over TCP went down
 	 * with the process that had it. */
 	CONN_GONE = UINT32_MAX,
@@ -150,7 +152,6 @@ static void tell_store(struct binding *b)
 	};
 
 	store_binding_put(b->owner->conf.store, &row);
-	b->synced = true;
 }
 
 static void keep_alive(struct binding *b, unsigned interval_ms)
@@ -418,7 +419,6 @@ static void load_row(void *arg, const struct binding_row *row)
 	};
 	b->registered_at = row->registered_at;
 	b->last_seen = row->last_seen;
-	b->synced = true;
 	set_expiry(b, left);
 	if (realm->keepalive != CONF_KA_OFF)
 		resume_keepalive(b, realm->keepalive_interval_s * 1000);
@@ -433,43 +433,45 @@ static void each_binding(struct registrar *reg,
 		fn(arg, list_entry(pos, struct binding, in_all));
 }
 
-/* The store lost changes while the disk was sick: hand over all again, as
- * much per second as fits. */
-static void put_unsynced(void *arg, struct binding *b)
+/* Hand over some bindings again; true when there are more. */
+static bool put_some(struct registrar *reg)
 {
-	bool *more = arg;
+	unsigned n = 0;
 
-	if (b->synced)
-		return;
-	if (store_has_room(b->owner->conf.store))
+	list_for_each (pos, &reg->all) {
+		struct binding *b = list_entry(pos, struct binding, in_all);
+
+		if (b->id <= reg->resynced)
+			continue;
+		if (n++ == RESYNC_AT_ONCE || !store_has_room(reg->conf.store))
+			return true;
+		reg->resynced = b->id;
 		tell_store(b);
-	else
-		*more = true;
+	}
+	return false;
 }
 
-static void mark_unsynced(void *arg, struct binding *b)
-{
-	b->synced = false;
-}
-
+/* The store lost changes while the disk was sick: hand over all again, as
+ * fast as it takes them and SIP does not notice. */
 static void resync(void *arg)
 {
 	struct registrar *reg = arg;
-	bool more = false;
+	struct store *store = reg->conf.store;
+	bool more;
 
-	if (store_needs_resync(reg->conf.store)) {
-		store_resync_begin(reg->conf.store);
-		each_binding(reg, mark_unsynced, NULL);
+	if (!reg->resyncing && store_needs_resync(store)) {
+		store_resync_begin(store);
 		reg->resyncing = true;
+		reg->resynced = 0;
 	}
-	if (reg->resyncing) {
-		each_binding(reg, put_unsynced, &more);
-		if (!more) {
-			store_resync_end(reg->conf.store);
-			reg->resyncing = false;
-		}
+	more = reg->resyncing && put_some(reg);
+	if (reg->resyncing && !more) {
+		store_resync_end(store);
+		reg->resyncing = false;
 	}
-	timer_set(reg->conf.loop, &reg->resync, RESYNC_MS, resync, reg);
+	timer_set(reg->conf.loop, &reg->resync,
+		  more && store_has_room(store) ? RESYNC_GAP_MS : RESYNC_MS,
+		  resync, reg);
 }
 
 int binding_load(struct registrar *reg)

@@ -37,7 +37,6 @@ struct binding {
 	wall_ms registered_at, last_seen;
 	struct timer expiry;
 	unsigned keepalive_ms; /* holds a keepalive on its flow; 0 = none */
-	bool synced;           /* put since the resync of the store began */
 };
 
 struct registrar_conf {

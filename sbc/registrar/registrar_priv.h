@@ -27,6 +27,7 @@ struct registrar {
 	uint64_t last_id;
 	struct timer resync;
 	bool resyncing;
+	uint64_t resynced; /* id of the last binding handed over again */
 };
 
 /* What a REGISTER says of one contact; strings are borrowed. */

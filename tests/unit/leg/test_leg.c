@@ -522,6 +522,19 @@ a_second_description_of_an_early_fork_is_not_a_new_version(void **state)
 	assert_string_equal(fake_answer(a)->body, first);
 }
 
+static void
+a_peer_with_another_address_in_its_contact_is_behind_a_nat(void **state)
+{
+	struct rig *rig = *state;
+
+	make_up(rig, HEAD AUDIO, HEAD AUDIO);
+	assert_true(fake_media.last->remote.behind_nat);
+	leg_destroy(rig->leg);
+	addr_parse_port(&rig->flow.remote, "192.168.1.7:5060");
+	make_up(rig, HEAD AUDIO, HEAD AUDIO);
+	assert_false(fake_media.last->remote.behind_nat);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -546,6 +559,7 @@ int main(void)
 		T(a_change_in_is_refused_while_the_leg_ends),
 		T(a_leg_that_ends_owing_an_ack_sends_it),
 		T(a_second_description_of_an_early_fork_is_not_a_new_version),
+		T(a_peer_with_another_address_in_its_contact_is_behind_a_nat),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
