@@ -8,10 +8,28 @@
  */
 #include "sbc.h"
 
+#include <stdio.h>
+
+#include "core/rand.h"
+
+/* Spread the second tries. */
+static void refuse_busy(struct sip_request *req)
+{
+	char after[8];
+	struct sip_header h = {"Retry-After", after};
+
+	snprintf(after, sizeof(after), "%u", 2 + rand_below(9));
+	sip_request_answer(req, &(struct sip_message){
+					.status = 503,
+					.headers = &h,
+					.n_headers = 1,
+				});
+}
+
 static void invite(struct sbc *sbc, struct sip_request *req)
 {
-	if (sbc->stopping) {
-		sip_request_answer(req, &(struct sip_message){.status = 503});
+	if (sbc->stopping || sip_is_overloaded(sbc->sip)) {
+		refuse_busy(req);
 		return;
 	}
 	calls_invite(sbc->calls, req);

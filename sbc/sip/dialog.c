@@ -357,7 +357,7 @@ int sip_dialog_request(struct sip_dialog *d, struct sip_txn **out,
 
 	if (m->status || m->method == SIP_ACK || m->method == SIP_CANCEL)
 		return -EINVAL;
-	if (d->sip->client_txns >= LIMIT_CLIENT_TXNS)
+	if (d->sip->client_txns >= LIMIT_CLIENT_TXNS && m->method != SIP_BYE)
 		return -EAGAIN;
 	err = request_build(&msg, d->sip, d->leg, d->target, m, &d->flow,
 			    d->contact_user, 0);

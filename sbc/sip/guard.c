@@ -19,6 +19,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sock_diag.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -40,7 +41,10 @@
 
 enum {
 	DATAGRAM_BYTES = 65536,
-	DATAGRAMS_AT_ONCE = 64, /* refused ones per wake-up, then others */
+	DATAGRAMS_AT_ONCE = 64,    /* refused ones per wake-up, then others */
+	SAMPLE = 16,               /* datagrams per look at the backlog */
+	BEHIND_BYTES = 512 * 1024, /* about 300 messages, 30 ms of work */
+	BEHIND_LOOKS = 4,
 	ANSWER_BYTES = 4096,
 	SPARE_FDS = 128, /* kept from peers: media, database, control */
 	FD_TABLE = 65536,
@@ -98,6 +102,8 @@ static struct {
 	/* Spin. */
 	uint64_t turn_us;
 	bool busy;
+	/* How far behind we are. */
+	unsigned datagrams, behind;
 } guard = {.waiting_fd = -1, .spare_fd = -1, .stream_now = -1};
 
 /* True on the one thread that the overrides serve. */
@@ -376,6 +382,31 @@ static void answer_raw(const struct bound *b, enum screen_verdict verdict,
 	       addr_len(source));
 }
 
+/* What waits, as the kernel counts it against the socket's buffer. */
+static void look_at_backlog(const struct bound *b)
+{
+	uint32_t mem[SK_MEMINFO_VARS] = {0};
+	socklen_t len = sizeof(mem);
+	unsigned limit;
+
+	if (++guard.datagrams % SAMPLE ||
+	    getsockopt(b->fd, SOL_SOCKET, SO_MEMINFO, mem, &len))
+		return;
+	limit = mem[SK_MEMINFO_RCVBUF] / 2;
+	if (limit > BEHIND_BYTES)
+		limit = BEHIND_BYTES;
+	/* One long queue of several sockets keeps us behind for some looks. */
+	if (mem[SK_MEMINFO_RMEM_ALLOC] > limit)
+		guard.behind = BEHIND_LOOKS;
+	else if (guard.behind)
+		guard.behind--;
+}
+
+bool guard_is_behind(void)
+{
+	return guard.behind > 0;
+}
+
 /* Read until the screen lets one through; -1 and errno when none is left. */
 static issize_t next_datagram(const struct bound *b)
 {
@@ -397,6 +428,7 @@ static issize_t next_datagram(const struct bound *b)
 				 (struct sockaddr *)&guard.waiting_from, len))
 			continue;
 		guard.busy = true;
+		look_at_backlog(b);
 		if (guard.conf.screen)
 			verdict = screen_datagram(guard.conf.screen,
 						  guard.datagram, (size_t)n,

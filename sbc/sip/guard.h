@@ -44,6 +44,10 @@ bool guard_is_live(void);
 /* The descriptor of our UDP socket bound at @local; -ENOENT. */
 int guard_udp_fd(const struct addr *local);
 
+/* So much waits in the kernel for us to read that phones begin to repeat
+ * themselves soon. */
+bool guard_is_behind(void);
+
 /* ---- accepted connections ------------------------------------------------ */
 
 /* The connection that the message under way came over; -1 when it is none of

@@ -199,6 +199,11 @@ bool sip_is_local(const struct sip_stack *sip, const char *host);
 bool sip_is_own(const struct sip_stack *sip, const struct addr *a);
 /* Open client transactions; callers refuse work above LIMIT_CLIENT_TXNS. */
 unsigned sip_client_txns(const struct sip_stack *sip);
+/*
+ * Too much waits to be read, or for answers: refuse new calls now (RFC 6357),
+ * as finishing what is under way comes first.  Cheap enough for each INVITE.
+ */
+bool sip_is_overloaded(const struct sip_stack *sip);
 /* CR LF CR LF on the flow (RFC 5626 3.5.1).  UDP only; -errno. */
 int sip_ping_crlf(struct sip_stack *sip, const struct sip_flow *flow);
 

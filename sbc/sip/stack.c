@@ -297,6 +297,12 @@ unsigned sip_client_txns(const struct sip_stack *sip)
 	return sip->client_txns;
 }
 
+bool sip_is_overloaded(const struct sip_stack *sip)
+{
+	return guard_is_behind() ||
+	       sip->client_txns > LIMIT_CLIENT_TXNS / 4 * 3;
+}
+
 const char *sip_library_version(void)
 {
 	return SOFIA_SIP_VERSION;
