@@ -240,7 +240,9 @@ int flow_out(struct flow_out *out, const struct sip_stack *sip,
 		out->on = c->on;
 		out->tport = c->tport;
 	} else {
-		if (!out->on || !out->on->up)
+		/* A listener marked down is not chosen for anything new; what
+		 * runs along it already may still come to its end. */
+		if (!out->on)
 			return -ENETDOWN;
 		out->tport = out->on->tport;
 		if (flow->transport == SIP_TCP) {
