@@ -221,6 +221,37 @@ static enum sip_auth_verdict count_check(struct sip_auth *auth,
 
 /* ---- the verdict --------------------------------------------------------------------- */
 
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Is @raw, escaped in whatever way, the user @plain of a view? */
+static bool same_user(struct str raw, const char *plain)
+{
+	size_t i = 0;
+
+	if (!plain)
+		return false;
+	if (str_eq_c(raw, plain))
+		return true;
+	for (; *plain && i < raw.n; plain++) {
+		int c = (unsigned char)raw.p[i++];
+
+		if (c == '%' && raw.n - i >= 2 && hex_digit(raw.p[i]) >= 0 &&
+		    hex_digit(raw.p[i + 1]) >= 0) {
+			c = hex_digit(raw.p[i]) << 4 | hex_digit(raw.p[i + 1]);
+			i += 2;
+		}
+		if (c != (unsigned char)*plain)
+			return false;
+	}
+	return !*plain && i == raw.n;
+}
+
 /* The digest-uri must name what the Request-URI names (RFC 3261 22.4), else
  * a captured response could be moved to another request.  Phones differ from
  * themselves in port and parameters, and some (sipp too) leave the user out;
@@ -254,7 +285,7 @@ static bool uri_matches(const char *uri, const struct sip_view *v)
 		}
 	}
 	return str_case_eq_c(host, v->uri.host) &&
-	       (!user.n || (v->uri.user && str_eq_c(user, v->uri.user)));
+	       (!user.n || same_user(user, v->uri.user));
 }
 
 static bool alg_allowed(enum digest_alg alg, enum conf_digest option)

@@ -180,6 +180,24 @@ def the_oldest_contact_gives_way(context):
                                         for s in sources), f"{sources}")
 
 
+def ten_long_contacts_are_all_listed(context):
+    box = SipBox(context)
+    alice = box.phone("alice", register=False)
+    for n in range(10):
+        uri = f"sip:alice@{alice.local};n={n};x={'x' * 960}"
+        answer = alice.register(contact=f"<{uri}>")
+    check(len(contacts(answer)) == 10, f"{len(contacts(answer))} listed")
+
+
+def contact_that_cannot_be_rung_is_refused(context):
+    box = SipBox(context)
+    alice = box.phone("alice", register=False)
+    for uri in ("sips:alice@phone.test", "tel:+4930123", "http://a.test"):
+        alice.register(contact=f"<{uri}>", must=416)
+    alice.register(contact=f"<sip:alice@{'h' * 1100}.test>", must=400)
+    check(not box.binding("alice"), "bound all the same")
+
+
 def same_private_contact_of_two_homes_is_two_bindings(context):
     box = SipBox(context)
     for number in (4, 5):
@@ -302,6 +320,8 @@ def add_to(suite):
             another_users_address_gets_403, foreign_domain_gets_404,
             a_200_lists_all_bindings_with_what_remains,
             the_oldest_contact_gives_way,
+            ten_long_contacts_are_all_listed,
+            contact_that_cannot_be_rung_is_refused,
             same_private_contact_of_two_homes_is_two_bindings,
             instance_id_replaces_its_old_contact,
             used_credentials_are_not_taken_again,

@@ -49,6 +49,26 @@ def trunk_calls_a_phone_without_password(context):
     box.no_calls_left()
 
 
+def escaped_user_is_routed_by_its_meaning(context):
+    """*21# is dialled as *21%23; it crosses escaped once, not twice."""
+    box = SipBox(context, extra=TRUNKS + """
+config route 'codes'
+	option match '*21#'
+	list to 'first'
+""")
+    first = box.phone("first", 20, register=False, domain=box.address)
+    alice = box.phone("alice")
+    out = alice.invite("*21%23", rtp=box.media(alice))
+    into = first.incoming()
+    check("sip:*21%23@" in into.invite.start,
+          f"not {into.invite.start}")
+    check("sip:*21%23@" in into.invite.get("to"),
+          f"To: {into.invite.get('to')}")
+    into.reply(486, "Busy Here")
+    out.expect(486)
+    box.no_calls_left()
+
+
 def trunk_registers_only_with_a_password(context):
     _, first, _ = site(context)
     first.register(auth=False, must=401)
@@ -121,6 +141,7 @@ def route_to_a_phone_and_no_route(context):
 def add_to(suite):
     for function in (
             trunk_calls_a_phone_without_password,
+            escaped_user_is_routed_by_its_meaning,
             trunk_registers_only_with_a_password,
             another_port_of_the_trunks_address_is_no_trunk,
             phone_calls_out_by_the_first_trunk,

@@ -37,6 +37,7 @@ struct rig {
 	struct sip_view view;
 	const struct conf_phone *who;
 	char nonce[128];
+	const char *uri; /* Request-URI; NULL = sip:example.org */
 };
 
 struct creds {
@@ -81,13 +82,14 @@ static void receive(struct rig *rig, const char *branch, const char *auth)
 {
 	char text[4096];
 	int n = snprintf(text, sizeof(text),
-			 "REGISTER sip:example.org SIP/2.0\r\n"
+			 "REGISTER %s SIP/2.0\r\n"
 			 "Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK%s\r\n"
 			 "From: <sip:alice@example.org>;tag=1\r\n"
 			 "To: <sip:alice@example.org>\r\nCall-ID: c1\r\n"
 			 "CSeq: 1 REGISTER\r\n%s%s%sContent-Length: 0\r\n\r\n",
-			 branch, auth ? "Authorization: " : "",
-			 auth ? auth : "", auth ? "\r\n" : "");
+			 rig->uri ? rig->uri : "sip:example.org", branch,
+			 auth ? "Authorization: " : "", auth ? auth : "",
+			 auth ? "\r\n" : "");
 
 	if (rig->msg)
 		msg_destroy(rig->msg);
@@ -351,6 +353,27 @@ static void the_challenge_is_that_of_the_realm(void **state)
 	assert_non_null(strstr(c.headers[0].value, "stale=true"));
 }
 
+static void escapes_in_the_digest_uri_mean_what_they_stand_for(void **state)
+{
+	struct rig *rig = *state;
+
+	get_nonce(rig);
+	rig->uri = "sip:*21%23@example.org";
+	assert_int_equal(TRY(.uri = "sip:*21%23@example.org"), SIP_AUTH_OK);
+	assert_int_equal(
+		TRY(.uri = "sip:*21#@example.org", .nc = 2, .branch = "b2"),
+		SIP_AUTH_OK);
+	assert_int_equal(
+		TRY(.uri = "sip:%2a21%23@example.org", .nc = 3, .branch = "b3"),
+		SIP_AUTH_OK);
+	assert_int_equal(
+		TRY(.uri = "sip:*21%@example.org", .nc = 4, .branch = "b4"),
+		SIP_AUTH_WRONG);
+	assert_int_equal(
+		TRY(.uri = "sip:*21@example.org", .nc = 5, .branch = "b5"),
+		SIP_AUTH_WRONG);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -360,6 +383,7 @@ int main(void)
 		TEST(without_credentials_for_us_there_are_none),
 		TEST(wrong_things_are_wrong),
 		TEST(port_and_parameters_of_the_uri_do_not_matter),
+		TEST(escapes_in_the_digest_uri_mean_what_they_stand_for),
 		TEST(a_phone_may_insist_on_sha256),
 		TEST(a_nonce_lives_sixty_seconds),
 		TEST(a_nonce_is_for_one_address),
