@@ -297,11 +297,11 @@ static bool request_enter(struct sip_stack *sip, msg_t *msg, sip_t *s)
 		check_syntax(&v, msg, s);
 	if (!v.status)
 		check_meaning(&v, s);
-	if (!v.status)
-		return true;
-	if (s->sip_request->rq_method != sip_method_ack)
+	if (s->sip_request->rq_method == sip_method_ack)
+		return !v.status && txn_admit_ack(sip, s);
+	if (v.status)
 		answer_verdict(sip, msg, &v);
-	return false;
+	return !v.status;
 }
 
 bool receive_enter(void *arg, tport_t *tport, msg_t *msg)

@@ -178,6 +178,26 @@ sip_via_t *send_via(su_home_t *home, const struct sip_flow *flow,
 
 /* ---- answers without state ---------------------------------------------------------- */
 
+/* RFC 3261 8.2.6.2: without state, the same request must get the same tag
+ * again; keyed, so that nobody can tell it beforehand. */
+static void tag_of(char tag[TAG_CHARS + 1], const sip_t *rq)
+{
+	const char *branch = rq->sip_via->v_branch;
+	char mem[1024];
+	struct buf b;
+
+	buf_init(&b, mem, sizeof(mem));
+	buf_printf(
+		&b, "0 %s %u %s %s",
+		rq->sip_call_id ? rq->sip_call_id->i_id : "",
+		rq->sip_cseq ? rq->sip_cseq->cs_seq : 0, branch ? branch : "",
+		rq->sip_from && rq->sip_from->a_tag ? rq->sip_from->a_tag : "");
+	snprintf(tag, TAG_CHARS / 2 + 1, "%08x", hash_text(mem));
+	mem[0] = '1';
+	snprintf(tag + TAG_CHARS / 2, TAG_CHARS / 2 + 1, "%08x",
+		 hash_text(mem));
+}
+
 /* RFC 3261 8.2.6.2; what the request lacks, the answer lacks too. */
 static int add_request_copies(msg_t *reply, const sip_t *rq)
 {
@@ -192,10 +212,10 @@ static int add_request_copies(msg_t *reply, const sip_t *rq)
 	s->sip_cseq = sip_cseq_dup(home, rq->sip_cseq);
 	if (!s->sip_via)
 		return -ENOMEM;
-	if (s->sip_to && !s->sip_to->a_tag &&
-	    sip_to_tag(home, s->sip_to, rand_token(tag, TAG_CHARS)) < 0)
-		return -ENOMEM;
-	return 0;
+	if (!s->sip_to || s->sip_to->a_tag)
+		return 0;
+	tag_of(tag, rq);
+	return sip_to_tag(home, s->sip_to, tag) < 0 ? -ENOMEM : 0;
 }
 
 static int reply_build(msg_t *reply, msg_t *req, const struct sip_message *m,

@@ -74,6 +74,12 @@ struct sip_stack {
 	struct arrival now;
 	struct list txns, dialogs;
 	unsigned client_txns;
+	/* Call-IDs of INVITEs whose final answer could not be sent, a ring. */
+	struct {
+		uint32_t call_id; /* hash_text() */
+		mono_ms until;
+	} unsent[16];
+	unsigned next_unsent;
 	bool dying;
 };
 
@@ -170,6 +176,8 @@ int txn_from_leg(struct sip_txn **out, struct sip_stack *sip,
  * takes @msg in every case. */
 int txn_send(struct sip_txn **txn, struct sip_stack *sip, msg_t *msg,
 	     const struct sip_flow *flow, sip_response_fn fn, void *arg);
+/* False: an ACK that the library would take for an error of its own. */
+bool txn_admit_ack(const struct sip_stack *sip, const sip_t *s);
 /* False: a 2xx to INVITE that the library must not see. */
 bool txn_admit_answer(struct sip_stack *sip, msg_t *msg, sip_t *s);
 void txn_destroy_all(struct sip_stack *sip);

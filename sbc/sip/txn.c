@@ -16,8 +16,13 @@
 #include "core/rand.h"
 #include "sip/stack.h"
 
-/* The library absorbs repeated final answers for 32 s (Timer D). */
-enum { LINGER_MS = 33000 };
+enum {
+	/* The library absorbs repeated final answers for 32 s (Timer D). */
+	LINGER_MS = 33000,
+	UNSENT = sizeof(((struct sip_stack *)0)->unsent) /
+		 sizeof(((struct sip_stack *)0)->unsent[0]),
+	UNSENT_MS = 60000,
+};
 
 static void set_view_way(struct sip_stack *sip, struct sip_view *v,
 			 const struct sip_flow *otherwise)
@@ -65,6 +70,36 @@ void txn_destroy_all(struct sip_stack *sip)
 
 /* ---- server side ------------------------------------------------------------------ */
 
+/* The library sets an INVITE aside when its final answer could not be sent,
+ * and aborts if its ACK comes before a timer has looked there.  That the send
+ * failed shows in the status, which stays what it was. */
+static int check_sent(struct sip_txn *txn, int status)
+{
+	struct sip_stack *sip = txn->sip;
+	unsigned at = sip->next_unsent;
+
+	if (status < 200 || nta_incoming_status(txn->irq) >= 200)
+		return 0;
+	if (txn->method == SIP_INVITE) {
+		sip->unsent[at].call_id = hash_text(txn->view.call_id);
+		sip->unsent[at].until = clock_mono() + UNSENT_MS;
+		sip->next_unsent = (at + 1) % UNSENT;
+	}
+	return -EIO;
+}
+
+bool txn_admit_ack(const struct sip_stack *sip, const sip_t *s)
+{
+	uint32_t call_id = hash_text(s->sip_call_id->i_id);
+	mono_ms now = clock_mono();
+
+	for (unsigned i = 0; i < UNSENT; i++)
+		if (sip->unsent[i].until > now &&
+		    sip->unsent[i].call_id == call_id)
+			return false;
+	return true;
+}
+
 static void tell(struct sip_txn *txn, enum sip_txn_event event, msg_t *msg,
 		 const sip_t *s)
 {
@@ -100,6 +135,7 @@ static int on_ack_or_cancel(struct sip_txn *txn, nta_incoming_t *irq,
 	if (s->sip_request->rq_method == sip_method_cancel) {
 		/* Before the owner hears of it: he may let go at once. */
 		nta_incoming_treply(irq, SIP_487_REQUEST_TERMINATED, TAG_END());
+		check_sent(txn, 487);
 		tell(txn, SIP_TXN_CANCEL, msg, s);
 	} else if (accepted) {
 		tell(txn, SIP_TXN_ACK, msg, s);
@@ -216,15 +252,19 @@ int sip_txn_answer(struct sip_txn *txn, const struct sip_message *m)
 		msg_destroy(msg);
 		return err;
 	}
-	return nta_incoming_mreply(txn->irq, msg) < 0 ? -EIO : 0;
+	if (nta_incoming_mreply(txn->irq, msg) < 0 && m->status < 200)
+		return -EIO;
+	return check_sent(txn, m->status);
 }
 
 static void release_server(struct sip_txn *txn)
 {
 	txn->fn = NULL;
-	if (nta_incoming_status(txn->irq) < 200)
+	if (nta_incoming_status(txn->irq) < 200) {
 		nta_incoming_treply(txn->irq, SIP_500_INTERNAL_SERVER_ERROR,
 				    TAG_END());
+		check_sent(txn, 500);
+	}
 	txn_free(txn);
 }
 
@@ -427,21 +467,24 @@ static void note_connection(struct sip_txn *txn)
 int txn_send(struct sip_txn **out, struct sip_stack *sip, msg_t *msg,
 	     const struct sip_flow *flow, sip_response_fn fn, void *arg)
 {
+	sip_method_t method = sip_object(msg)->sip_request->rq_method;
 	struct sip_flow way = *flow;
 	struct sip_txn *txn = NULL;
 	struct flow_out to;
 	sip_via_t *via;
 	int err;
 
-	err = sip->client_txns >= LIMIT_CLIENT_TXNS ? -EAGAIN
-						    : flow_out(&to, sip, flow);
+	/* A BYE is never refused: it makes room. */
+	err = sip->client_txns >= LIMIT_CLIENT_TXNS && method != sip_method_bye
+		      ? -EAGAIN
+		      : flow_out(&to, sip, flow);
 	if (err)
 		goto fail;
 	err = -ENOMEM;
 	txn = txn_new(sip, &way);
 	if (!txn)
 		goto fail;
-	txn->method = method_of(sip_object(msg)->sip_request->rq_method);
+	txn->method = method_of(method);
 	txn->response = fn;
 	txn->arg = arg;
 	txn->released = !fn;

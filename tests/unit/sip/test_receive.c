@@ -36,6 +36,21 @@ static void to_tags_do_not_repeat(void **state)
 	assert_string_not_equal(tag_a, tag_b);
 }
 
+/* RFC 3261 8.2.6.2 */
+static void the_same_request_gets_the_same_tag(void **state)
+{
+	struct rig *rig = *state;
+	char a[512], b[512];
+
+	rig_request_send(rig, "OPTIONS", "a1", "c1", 1, NULL, "");
+	assert_int_equal(rig_status(rig), 200);
+	assert_non_null(rig_header(rig, "To", a));
+	rig_request_send(rig, "OPTIONS", "a1", "c1", 1, NULL, "");
+	assert_int_equal(rig_status(rig), 200);
+	assert_non_null(rig_header(rig, "To", b));
+	assert_string_equal(a, b);
+}
+
 struct expect {
 	const char *method, *uri, *version, *cseq_method, *more;
 	int status;
@@ -521,6 +536,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_good_request_reaches_the_handler_and_is_answered),
 		TEST(to_tags_do_not_repeat),
+		TEST(the_same_request_gets_the_same_tag),
 		TEST(each_fault_has_its_status),
 		TEST(a_request_of_a_dialog_that_is_gone_gets_481),
 		TEST(a_branch_without_content_is_refused),

@@ -230,6 +230,34 @@ static void an_answer_with_control_bytes_sends_nothing(void **state)
 	assert_int_equal(answer(rig, 486), 0);
 }
 
+/* The library aborts when this ACK finds the INVITE set aside. */
+static void an_ack_for_an_answer_never_sent_does_no_harm(void **state)
+{
+	static char big[50000], body[LIMIT_BODY_BYTES];
+	const struct sip_header h = {"Warning", big};
+	const struct sip_message m = {.status = 486,
+				      .headers = &h,
+				      .n_headers = 1,
+				      .content_type = "text/plain",
+				      .body = {body, sizeof(body)}};
+	struct rig *rig = *state;
+
+	memset(big, 'x', sizeof(big) - 1);
+	memcpy(big, "399 h \"", 7);
+	big[sizeof(big) - 2] = '"';
+	memset(body, 'x', sizeof(body));
+	invite_in(rig, "i1");
+	/* No datagram is that long. */
+	assert_int_equal(sip_txn_answer(rig->txn, &m), -EIO);
+	rig_request_send(rig, "ACK", "i1", "call-1", 1, NULL, "");
+	rig_advance(rig, 1000);
+	rig->handle = rig_default_handler;
+	rig_request_send(rig, "OPTIONS", "after", "after", 1, NULL, "");
+	while (rig_recv(rig) && !strstr(rig->msg, "CSeq: 1 OPTIONS"))
+		;
+	assert_non_null(strstr(rig->msg, "CSeq: 1 OPTIONS"));
+}
+
 /* ---- client side ---------------------------------------------------------------------- */
 
 static void on_answer(void *arg, struct sip_txn *txn,
@@ -572,6 +600,7 @@ int main(void)
 		TEST(letting_go_unanswered_answers_500),
 		TEST(an_answered_one_is_repeated_after_letting_go),
 		TEST(an_answer_with_control_bytes_sends_nothing),
+		TEST(an_ack_for_an_answer_never_sent_does_no_harm),
 		TEST(it_goes_along_the_flow_whatever_the_target),
 		TEST(an_answered_invite_is_acked_again_and_again),
 		TEST(a_second_branch_of_a_fork_is_acked_and_ended),
