@@ -17,13 +17,13 @@
 #include "core/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/clock.h"
@@ -214,9 +214,9 @@ enum { GATHER_MS = 5 };
 static struct {
 	struct slot slots[RING_SLOTS];
 	atomic_size_t head; /* next to claim */
-	size_t tail;        /* next to write; the writer's own */
+	atomic_size_t tail; /* next to write; the writer's own */
 	atomic_uint lost;
-	atomic_bool running, stop, asleep;
+	atomic_bool running, stop, asleep, gathering;
 	pthread_t thread;
 	int wake_fd;
 	char batch[BATCH_BYTES];
@@ -293,12 +293,19 @@ static void ring_drain(void)
 	} while (n);
 }
 
+static bool is_filling(void)
+{
+	return atomic_load(&ring.head) - atomic_load(&ring.tail) >
+	       RING_SLOTS / 4;
+}
+
 static void ring_wake(void)
 {
 	uint64_t one = 1;
 	ssize_t rc;
 
-	if (!atomic_exchange(&ring.asleep, false))
+	if (!atomic_exchange(&ring.asleep, false) &&
+	    !(atomic_load(&ring.gathering) && is_filling()))
 		return;
 	rc = write(ring.wake_fd, &one, sizeof(one));
 	(void)rc; /* fails only when the counter is full, thus awake */
@@ -450,13 +457,12 @@ static void tell_lost(void)
  * than the line itself, so let some gather: they are 5 ms late in the file. */
 static void gather(void)
 {
-	const struct timespec t = {.tv_nsec = 1000000};
+	struct pollfd wake = {.fd = ring.wake_fd, .events = POLLIN};
 
-	for (int i = 0; i < GATHER_MS && !atomic_load(&ring.stop); i++) {
-		if (atomic_load(&ring.head) - ring.tail > RING_SLOTS / 4)
-			break;
-		nanosleep(&t, NULL);
-	}
+	atomic_store(&ring.gathering, true);
+	if (!atomic_load(&ring.stop) && !is_filling())
+		poll(&wake, 1, GATHER_MS);
+	atomic_store(&ring.gathering, false);
 }
 
 static void *writer(void *arg)
@@ -501,6 +507,8 @@ int log_thread_start(void)
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	err = pthread_create(&ring.thread, NULL, writer, NULL);
+	if (!err)
+		pthread_setname_np(ring.thread, "sbc-log");
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (err)
 		return -err;

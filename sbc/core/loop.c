@@ -58,6 +58,8 @@ struct loop {
 	struct loop_fd *timer_handle, *wake_handle;
 	_Atomic(struct work *) posted; /* newest first */
 	struct work *deferred, **deferred_end;
+	bool is_after_wait; /* this turn has slept: what is deferred runs at its
+			       end without a wake-up */
 	atomic_bool stop;
 };
 
@@ -276,6 +278,11 @@ static void wake_fd_ready(void *arg, int fd, unsigned events)
 						  memory_order_acquire)));
 }
 
+void loop_woke(struct loop *loop)
+{
+	loop->is_after_wait = true;
+}
+
 int loop_defer(struct loop *loop, loop_fn fn, void *arg)
 {
 	struct work *w = work_new(fn, arg);
@@ -283,7 +290,7 @@ int loop_defer(struct loop *loop, loop_fn fn, void *arg)
 	if (!w)
 		return -ENOMEM;
 	/* A timer of the library may call us just before the turn sleeps. */
-	if (!loop->deferred)
+	if (!loop->deferred && !loop->is_after_wait)
 		wake(loop);
 	*loop->deferred_end = w;
 	loop->deferred_end = &w->next;
@@ -322,6 +329,7 @@ static int fd_ready(struct loop *loop, su_wait_t *w, struct loop_fd *h)
 {
 	unsigned events = 0;
 
+	loop_woke(loop);
 	if (w->revents & SU_WAIT_IN)
 		events |= LOOP_IN;
 	if (w->revents & SU_WAIT_OUT)
@@ -455,9 +463,12 @@ void loop_step(struct loop *loop, int max_ms)
 	/* Deferred before the first turn, or by a deferred function. */
 	if (loop->deferred)
 		max_ms = 0;
+	loop->is_after_wait = false;
 	su_root_step(loop->root, max_ms);
+	loop->is_after_wait = true;
 	loop_fire(loop);
 	run_work(take_deferred(loop));
+	loop->is_after_wait = false;
 }
 
 void loop_run(struct loop *loop)

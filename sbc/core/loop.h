@@ -37,6 +37,9 @@ void loop_run(struct loop *loop);     /* returns after loop_stop() */
 void loop_stop(struct loop *loop);    /* any thread, and signal handlers */
 void loop_step(struct loop *loop, int max_ms); /* one turn, for tests */
 void *loop_root(struct loop *loop); /* the su_root_t, for sip/ only */
+/* The library calls back for a descriptor of its own: this turn has slept
+ * already, so deferring needs no wake-up.  For sip/ only. */
+void loop_woke(struct loop *loop);
 
 /* Arm @t to call @fn(@arg) once, @ms from now; re-arms an armed timer.
  * Timers are exact to a millisecond and never call back early. */

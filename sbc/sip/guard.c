@@ -41,6 +41,7 @@
 
 enum {
 	DATAGRAM_BYTES = 65536,
+	STREAM_BYTES_AT_ONCE = 16384,
 	DATAGRAMS_AT_ONCE = 64,    /* refused ones per wake-up, then others */
 	SAMPLE = 16,               /* datagrams per look at the backlog */
 	BEHIND_BYTES = 512 * 1024, /* about 300 messages, 30 ms of work */
@@ -452,6 +453,8 @@ issize_t su_getmsgsize(su_socket_t fd)
 	int n = -1;
 
 	if (on_sip_thread && guard.installed) {
+		if (guard.conf.loop)
+			loop_woke(guard.conf.loop);
 		b = bound_by_fd(fd);
 		if (b && b->datagrams)
 			return next_datagram(b);
@@ -461,7 +464,12 @@ issize_t su_getmsgsize(su_socket_t fd)
 		guard.stream_now = s ? fd : -1;
 		guard.busy = true;
 	}
-	return ioctl(fd, FIONREAD, &n) < 0 ? -1 : n;
+	if (ioctl(fd, FIONREAD, &n) < 0)
+		return -1;
+	/* The library allocates what we say, calls several good messages that
+	 * came together one that is too large, and has an assertion on more
+	 * than 128 KB.  It asks again for the rest. */
+	return n;
 }
 
 static issize_t hand_over(su_iovec_t iov[], isize_t n_iov, su_sockaddr_t *from,

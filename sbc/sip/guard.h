@@ -19,10 +19,12 @@
 
 #include "core/addr.h"
 #include "core/clock.h"
+#include "core/loop.h"
 #include "screen/screen.h"
 
 struct guard_conf {
 	su_root_t *root;
+	struct loop *loop;     /* is told when bytes came; NULL in tests */
 	struct screen *screen; /* NULL = let every datagram through */
 	/* Each parsed message, on any transport, before the transaction layer
 	 * sees it.  True: let it in, then call @leave.  False: it was dealt

@@ -116,6 +116,7 @@ static nta_agent_t *agent_create(struct sip_stack *sip)
 int sip_create(struct sip_stack **out, const struct sip_conf *conf)
 {
 	struct guard_conf guard = {.root = loop_root(conf->loop),
+				   .loop = conf->loop,
 				   .screen = conf->screen,
 				   .enter = receive_enter,
 				   .leave = receive_leave,
