@@ -469,7 +469,7 @@ issize_t su_getmsgsize(su_socket_t fd)
 	/* The library allocates what we say, calls several good messages that
 	 * came together one that is too large, and has an assertion on more
 	 * than 128 KB.  It asks again for the rest. */
-	return n;
+	return n > STREAM_BYTES_AT_ONCE ? STREAM_BYTES_AT_ONCE : n;
 }
 
 static issize_t hand_over(su_iovec_t iov[], isize_t n_iov, su_sockaddr_t *from,

@@ -487,6 +487,42 @@ static void endless_headers_end_with_the_stream(void **state)
 	assert_int_equal(rig_status(rig), 200);
 }
 
+/* Together they are larger than one message may be. */
+static void many_messages_at_once_are_all_read(void **state)
+{
+	enum { MESSAGES = 600 };
+	static char text[MESSAGES * 512];
+	struct rig *rig = *state;
+	int fd = tcp_connect(rig), on = 1 << 20;
+	size_t n = 0, done = 0;
+
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &on, sizeof(on));
+	for (int i = 0; i < MESSAGES; i++)
+		n += (size_t)snprintf(
+			text + n, sizeof(text) - n,
+			"OPTIONS sip:x@h SIP/2.0\r\nVia: SIP/2.0/TCP "
+			"h;branch=z9hG4bK%d\r\nFrom: <sip:a@b>;tag=1\r\n"
+			"To: <sip:x@h>\r\nCall-ID: s%d\r\nCSeq: 1 OPTIONS\r\n"
+			"User-Agent: %0200d\r\nContent-Length: 0\r\n\r\n",
+			i, i, 0);
+	while (done < n) {
+		ssize_t k = send(fd, text + done, n - done,
+				 MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (k > 0)
+			done += (size_t)k;
+		else
+			rig_turn(rig);
+		assert_true(k > 0 || errno == EAGAIN);
+	}
+	for (int i = 0; i < 100; i++)
+		while (tcp_recv(rig, fd) > 0)
+			;
+	assert_int_equal(rig->requests, MESSAGES);
+	close(fd);
+}
+
 /* What cannot be sent waits in a queue of fixed length. */
 static void a_peer_that_does_not_read_is_no_danger(void **state)
 {
@@ -557,6 +593,7 @@ int main(void)
 		TEST(a_registered_connection_stays),
 		TEST(garbage_closes_the_stream),
 		TEST(endless_headers_end_with_the_stream),
+		TEST(many_messages_at_once_are_all_read),
 		TEST(a_peer_that_does_not_read_is_no_danger),
 		TEST(a_stranger_who_floods_a_stream_loses_it),
 	};
