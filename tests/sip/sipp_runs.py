@@ -26,8 +26,8 @@ def sipp(context, box, scenario, number, count, rate=20, user=None,
             "-i", f"{box.net}.{number}.1", "-p", "5060",
             "-mi", f"{box.net}.{number}.1", "-m", str(count),
             "-r", str(rate), "-s", service, "-nostdin", "-nr", "-trace_err",
-            "-error_file", context.path(f"{scenario}.errors"),
-            "-trace_msg", "-message_file", context.path(f"{scenario}.msgs"),
+            "-error_file", context.path(f"{scenario}.errors"), "-trace_msg",
+            "-message_file", context.path(f"{scenario}.msgs"),
             "-timeout", str(seconds), "-timeout_error", "-recv_timeout", "15000"]
     if user:
         inputs = context.path(f"{scenario}.csv")
