@@ -21,6 +21,7 @@
 enum {
 	IDLE_STRANGER_MS = 120000,
 	IDLE_OUTGOING_MS = 1800000,
+	ROUTE_MEMO_MS = 1000,
 };
 
 bool sip_flow_equal(const struct sip_flow *a, const struct sip_flow *b)
@@ -255,13 +256,30 @@ int flow_out(struct flow_out *out, const struct sip_stack *sip,
 	return 0;
 }
 
-int sip_flow_to(const struct sip_stack *sip, const char *realm,
+/* The kernel's choice towards @to, asked once in a while; unset = none. */
+static const struct addr *source_for(struct sip_stack *sip,
+				     const struct addr *to)
+{
+	struct route_memo *m =
+		&sip->routes[addr_hash_host(to) %
+			     (sizeof(sip->routes) / sizeof(*sip->routes))];
+	mono_ms now = clock_mono();
+
+	if (m->until > now && addr_same_host(&m->to, to))
+		return &m->from;
+	m->to = *to;
+	m->until = now + ROUTE_MEMO_MS;
+	if (net_source_for(&m->from, to))
+		memset(&m->from, 0, sizeof(m->from));
+	return &m->from;
+}
+
+int sip_flow_to(struct sip_stack *sip, const char *realm,
 		enum sip_transport transport, const struct addr *remote,
 		struct sip_flow *out)
 {
 	const struct listener *best = NULL;
-	struct addr source;
-	bool has_source = !net_source_for(&source, remote);
+	const struct addr *source = source_for(sip, remote);
 
 	for (unsigned i = 0; i < sip->n_listeners; i++) {
 		const struct listener *l = &sip->listeners[i];
@@ -270,7 +288,7 @@ int sip_flow_to(const struct sip_stack *sip, const char *realm,
 		    strcmp(l->realm, realm) ||
 		    addr_family(&l->local) != addr_family(remote))
 			continue;
-		if (has_source && addr_same_host(&l->local, &source)) {
+		if (addr_same_host(&l->local, source)) {
 			best = l;
 			break;
 		}

@@ -188,7 +188,7 @@ const char *sip_realm_at(const struct sip_stack *sip,
  * a new or existing connection.  The local address is the one the route
  * look-up gives if the realm has it, else the realm's first of that family.
  * -ENETUNREACH when the realm has none. */
-int sip_flow_to(const struct sip_stack *sip, const char *realm,
+int sip_flow_to(struct sip_stack *sip, const char *realm,
 		enum sip_transport transport, const struct addr *remote,
 		struct sip_flow *out);
 /* False once a TCP connection has closed, or a listener is down or gone. */

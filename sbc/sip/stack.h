@@ -74,6 +74,12 @@ struct sip_stack {
 	struct arrival now;
 	struct list txns, dialogs;
 	unsigned client_txns;
+	/* What the route look-up said of late: a call to the same trunk comes
+	 * soon, and asking the kernel takes a socket. */
+	struct route_memo {
+		struct addr to, from; /* @from unset: no route */
+		mono_ms until;
+	} routes[8];
 	/* Call-IDs of INVITEs whose final answer could not be sent, a ring. */
 	struct {
 		uint32_t call_id; /* hash_text() */

@@ -365,7 +365,7 @@ const char *sip_dialog_call_id(const struct sip_dialog *d)
 	return d->call_id;
 }
 
-int sip_flow_to(const struct sip_stack *sip, const char *realm,
+int sip_flow_to(struct sip_stack *sip, const char *realm,
 		enum sip_transport transport, const struct addr *remote,
 		struct sip_flow *out)
 {
