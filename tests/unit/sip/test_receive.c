@@ -526,24 +526,32 @@ static void many_messages_at_once_are_all_read(void **state)
 /* What cannot be sent waits in a queue of fixed length. */
 static void a_peer_that_does_not_read_is_no_danger(void **state)
 {
+	static char text[4096];
 	struct rig *rig = *state;
-	char text[512];
-	int fd = tcp_connect(rig);
+	struct addr me;
+	int fd = rig_socket(&me, SOCK_STREAM), small = 2048, sent = 0;
 
-	for (int i = 0; i < 4000; i++) {
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	assert_int_equal(connect(fd, &rig->local.sa, addr_len(&rig->local)), 0);
+	/* 16 MB of answers: more than any buffer holds. */
+	for (int i = 0; i < 8000; i++) {
 		int n = snprintf(text, sizeof(text),
 				 "OPTIONS sip:x@h SIP/2.0\r\nVia: SIP/2.0/TCP "
-				 "h;branch=z9hG4bK%d\r\nFrom: <sip:a@b>;tag=1"
-				 "\r\nTo: <sip:x@h>\r\nCall-ID: s%d\r\n"
-				 "CSeq: 1 OPTIONS\r\nUser-Agent: %0200d\r\n"
-				 "Content-Length: 0\r\n\r\n",
-				 i, i, 0);
+				 "h;branch=z9hG4bK%d\r\nFrom: <sip:%02000d@b>"
+				 ";tag=1\r\nTo: <sip:x@h>\r\nCall-ID: s%d\r\n"
+				 "CSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n",
+				 i, 0, i);
 
 		if (send(fd, text, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT) < n)
 			break;
+		sent++;
 		rig_turn(rig);
 	}
-	while (tcp_recv(rig, fd) > 0)
+	assert_true(sent > 1000);
+	for (int i = 0; i < 2000 && tcp_recv(rig, fd) > 0; i++)
+		;
+	shutdown(fd, SHUT_WR);
+	for (int i = 0; i < 20000 && tcp_recv(rig, fd) > 0; i++)
 		;
 	close(fd);
 	rig_turn(rig);
