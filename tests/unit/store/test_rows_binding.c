@@ -9,19 +9,27 @@
 
 static struct db *db;
 static struct rig_load load;
+static char dir[64];
 
 static int setup(void **state)
 {
-	char why[120];
+	char why[120], path[96];
 
 	memset(&load, 0, sizeof(load));
-	return db_open(&db, ":memory:", DB_NORMAL, false, why, sizeof(why));
+	strcpy(dir, "/tmp/test_rows.XXXXXX");
+	if (!mkdtemp(dir))
+		return -1;
+	snprintf(path, sizeof(path), "%s/sbc.db", dir);
+	return db_open(&db, path, DB_NORMAL, false, why, sizeof(why));
 }
 
 static int teardown(void **state)
 {
+	char command[96];
+
 	db_close(db);
-	return 0;
+	snprintf(command, sizeof(command), "rm -rf '%s'", dir);
+	return system(command);
 }
 
 static void put(uint64_t seq, uint64_t id, uint32_t cseq)
