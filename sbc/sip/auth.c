@@ -80,6 +80,7 @@ void sip_auth_destroy(struct sip_auth *auth)
 static void seal(char out[2 * SEAL_BYTES + 1], const struct sip_auth *auth,
 		 const char *text, const char *realm, const struct addr *source)
 {
+	static const char hex[] = "0123456789abcdef";
 	char mem[512], host[ADDR_TEXT_MAX];
 	unsigned char mac[EVP_MAX_MD_SIZE] = {0};
 	unsigned len = 0;
@@ -89,8 +90,11 @@ static void seal(char out[2 * SEAL_BYTES + 1], const struct sip_auth *auth,
 	buf_printf(&b, "%s|%s|%s", text, addr_fmt_host(source, host), realm);
 	HMAC(EVP_sha256(), auth->secret, sizeof(auth->secret),
 	     (const unsigned char *)b.p, b.n, mac, &len);
-	for (int i = 0; i < SEAL_BYTES; i++)
-		snprintf(out + 2 * i, 3, "%02x", mac[i]);
+	for (int i = 0; i < SEAL_BYTES; i++) {
+		out[2 * i] = hex[mac[i] >> 4];
+		out[2 * i + 1] = hex[mac[i] & 15];
+	}
+	out[2 * SEAL_BYTES] = '\0';
 }
 
 static void nonce_make(char out[NONCE_CHARS + 1], const struct sip_auth *auth,
