@@ -31,8 +31,7 @@
 #include "leg/leg_priv.h"
 
 enum {
-	/* 64*T1: until then a 2xx or an ACK may be repeated (RFC 3261 13,
-	 * 17), and after CANCEL a final answer may come. */
+	/* 64*T1: until then an answer to our BYE or CANCEL may come. */
 	LINGER_MS = 33000,
 };
 
@@ -97,19 +96,13 @@ static const struct leg_step steps_out[LEG_STATES][LEG_EVENTS] = {
 
 static void stop_waiting(void *arg)
 {
-	struct leg *leg = arg;
-
-	if (leg->state == LEG_ENDING) {
-		leg_step(leg, GOT_FINAL, &(struct leg_input){0});
-		return;
-	}
-	sip_txn_release(leg->invite);
-	leg->invite = NULL;
+	leg_step(arg, GOT_FINAL, &(struct leg_input){0});
 }
 
-void leg_release_later(struct leg *leg)
+void leg_release_invite(struct leg *leg)
 {
-	timer_set(leg->conf.loop, &leg->timer, LINGER_MS, stop_waiting, leg);
+	sip_txn_release(leg->invite);
+	leg->invite = NULL;
 }
 
 /* The only mover.  Packets stop the moment a leg is over. */
@@ -128,7 +121,8 @@ static void enter_state(struct leg *leg, enum leg_state next)
 		offer_close(leg);
 	}
 	if (next == LEG_ENDING)
-		leg_release_later(leg);
+		timer_set(leg->conf.loop, &leg->timer, LINGER_MS, stop_waiting,
+			  leg);
 }
 
 int leg_step(struct leg *leg, enum leg_event event, const struct leg_input *in)

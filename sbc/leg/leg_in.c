@@ -172,8 +172,8 @@ void in_invite_event(void *arg, struct sip_txn *txn, enum sip_txn_event event,
 	struct leg *leg = arg;
 
 	leg_step(leg, events[event], &(struct leg_input){.view = view});
-	if (event != SIP_TXN_CANCEL && leg->state != LEG_DEAD)
-		leg_release_later(leg);
+	if (event != SIP_TXN_CANCEL)
+		leg_release_invite(leg);
 }
 
 void leg_ring(struct leg *leg, int status, const struct sdp *sdp)

@@ -125,7 +125,8 @@ int out_send_ack(struct leg *leg, const struct leg_input *in)
 	}
 	leg->offer_sent = false;
 	err = sip_dialog_ack(leg->dialog, leg->invite, &m);
-	leg_release_later(leg);
+	if (!err)
+		leg_release_invite(leg);
 	return err;
 }
 

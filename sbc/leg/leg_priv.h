@@ -69,7 +69,7 @@ struct leg {
 	struct sip_txn *reinvite;
 	struct sip_txn *bye; /* our BYE */
 	struct sip_txn *info_in, *info_out;
-	struct timer timer;    /* stop waiting; or let the INVITE go */
+	struct timer timer;    /* stop waiting, while it ends */
 	struct timer patience; /* with our re-INVITE */
 
 	/* Offer and answer: leg_offer.c. */
@@ -94,9 +94,8 @@ void leg_give_up(struct leg *leg, const char *reason, int status,
  * is asked over a new one. */
 int leg_request(struct leg *leg, struct sip_txn **out,
 		const struct sip_message *m, sip_response_fn fn);
-/* The leg's INVITE is of no further use; let it go when nothing of it can
- * come back any more (64*T1). */
-void leg_release_later(struct leg *leg);
+/* The leg's INVITE is of no further use; sip/ deals with what is repeated. */
+void leg_release_invite(struct leg *leg);
 int leg_send_bye(struct leg *leg, const struct leg_input *in);
 
 /* leg_in.c / leg_out.c: acts of the table, named for what they do. */

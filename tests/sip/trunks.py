@@ -69,6 +69,35 @@ config route 'codes'
     box.no_calls_left()
 
 
+def trunk_without_a_way_to_it_is_passed_over(context):
+    """Sending fails at once, over UDP and over TCP; the next one is asked."""
+    box = SipBox(context, extra="""
+config trunk 'nowhere'
+	option realm 'loop'
+	option host '192.0.2.77'
+config trunk 'closed'
+	option realm 'loop'
+	option host 'NET.21.1'
+	option port '5999'
+	option transport 'tcp'
+config trunk 'first'
+	option realm 'loop'
+	option host 'NET.20.1'
+config route 'out'
+	option match '0X!'
+	list to 'nowhere'
+	list to 'closed'
+	list to 'first'
+""")
+    first = box.phone("first", 20, register=False, domain=box.address)
+    alice = box.phone("alice")
+    out = alice.invite("0123", rtp=box.media(alice))
+    into = first.incoming(3)
+    into.reply(486, "Busy Here")
+    out.expect(486)
+    box.no_calls_left()
+
+
 def trunk_registers_only_with_a_password(context):
     _, first, _ = site(context)
     first.register(auth=False, must=401)
@@ -142,6 +171,7 @@ def add_to(suite):
     for function in (
             trunk_calls_a_phone_without_password,
             escaped_user_is_routed_by_its_meaning,
+            trunk_without_a_way_to_it_is_passed_over,
             trunk_registers_only_with_a_password,
             another_port_of_the_trunks_address_is_no_trunk,
             phone_calls_out_by_the_first_trunk,
