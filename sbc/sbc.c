@@ -326,7 +326,7 @@ int sbc_run(const char *config_path, const char *data_dir)
 	if (code)
 		goto down;
 	sys_raise_files();
-	sys_watch_crash(data_dir, NULL);
+	sys_watch_crash(data_dir, sip_last_datagram);
 	err = take_signals(&sbc);
 	if (!err)
 		err = log_thread_start();

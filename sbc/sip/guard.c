@@ -38,6 +38,7 @@
 #include "core/limits.h"
 #include "core/list.h"
 #include "core/log.h"
+#include "sip/sip.h"
 
 enum {
 	DATAGRAM_BYTES = 65536,
@@ -91,6 +92,7 @@ static struct {
 	/* The datagram read ahead. */
 	int waiting_fd; /* -1 = none waits */
 	size_t waiting_bytes;
+	size_t last_bytes; /* of @datagram, for whoever asks after a crash */
 	struct sockaddr_storage waiting_from;
 	socklen_t waiting_from_len;
 	uint8_t datagram[DATAGRAM_BYTES];
@@ -408,6 +410,12 @@ bool guard_is_behind(void)
 	return guard.behind > 0;
 }
 
+size_t sip_last_datagram(const uint8_t **bytes)
+{
+	*bytes = guard.datagram;
+	return guard.last_bytes;
+}
+
 /* Read until the screen lets one through; -1 and errno when none is left. */
 static issize_t next_datagram(const struct bound *b)
 {
@@ -429,6 +437,7 @@ static issize_t next_datagram(const struct bound *b)
 				 (struct sockaddr *)&guard.waiting_from, len))
 			continue;
 		guard.busy = true;
+		guard.last_bytes = (size_t)n;
 		look_at_backlog(b);
 		if (guard.conf.screen)
 			verdict = screen_datagram(guard.conf.screen,

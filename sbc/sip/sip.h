@@ -158,6 +158,8 @@ struct sip_conf {
 int sip_create(struct sip_stack **out, const struct sip_conf *conf);
 void sip_destroy(struct sip_stack *sip); /* accepts NULL */
 const char *sip_library_version(void);
+/* The datagram read last, for a crash report; safe in a signal handler. */
+size_t sip_last_datagram(const uint8_t **bytes);
 
 /*
  * Bind @transport at exactly @local for realm @realm.  -EADDRINUSE,

@@ -4,6 +4,7 @@
 
 import os
 import re
+import signal
 import subprocess
 
 from runner import check
@@ -130,6 +131,20 @@ def secret_file_that_others_can_read_is_refused(context):
     box.phone("alice")
 
 
+def crash_leaves_the_last_message_behind(context):
+    box = SipBox(context)
+    alice = box.phone("alice")
+    alice.request("OPTIONS", f"sip:the-last-words@{box.address}", auth=False)
+    box.killed = True
+    box.process.send_signal(signal.SIGABRT)
+    box.process.wait(10)
+    check(box.process.returncode == -signal.SIGABRT, "did not die of it")
+    with open(os.path.join(box.data, "crash.txt"), "rb") as report:
+        report = report.read()
+    check(report.startswith(b"signal 6\n"), report[:40])
+    check(b"OPTIONS sip:the-last-words@" in report, "no last message")
+
+
 def reload_takes_and_drops_phones(context):
     box = SipBox(context)
     box.phone("bob")
@@ -152,5 +167,6 @@ def add_to(suite):
                      log_has_the_contracts_events_and_no_secret,
                      data_directory_is_private,
                      secret_file_that_others_can_read_is_refused,
+                     crash_leaves_the_last_message_behind,
                      reload_takes_and_drops_phones):
         suite.add(function)
