@@ -68,9 +68,10 @@ static int check_config(int argc, char **argv)
 	if (argc != 2)
 		return bad_usage("check-config needs one FILE");
 	err = config_load(&config, argv[1], &errs);
+	/* The faults are what was asked for: they belong on standard output. */
 	for (size_t i = 0; i < errs.n; i++)
-		fprintf(stderr, "%s:%u: %s\n", errs.list[i].file,
-			errs.list[i].line, errs.list[i].text);
+		printf("%s:%u: %s\n", errs.list[i].file, errs.list[i].line,
+		       errs.list[i].text);
 	conf_errors_clear(&errs);
 	if (err)
 		return EXIT_BAD_CONFIG;
