@@ -17,6 +17,7 @@
 #include "net/net.h"
 #include "sip/guard.h"
 #include "sip/stack.h"
+#include "sip/streams.h"
 
 enum {
 	IDLE_STRANGER_MS = 120000,
@@ -130,8 +131,8 @@ static bool is_idle(const struct conn *c, mono_ms now)
 {
 	mono_ms heard = c->heard;
 
-	if (c->fd >= 0 && guard_stream_heard(c->fd) > heard)
-		heard = guard_stream_heard(c->fd);
+	if (c->fd >= 0 && stream_heard(c->fd) > heard)
+		heard = stream_heard(c->fd);
 	if (c->users || now < c->keep_until)
 		return false;
 	return now - heard >=

@@ -21,11 +21,9 @@
 #include <fcntl.h>
 #include <linux/sock_diag.h>
 #include <netdb.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -36,9 +34,9 @@
 
 #include "core/buf.h"
 #include "core/limits.h"
-#include "core/list.h"
 #include "core/log.h"
 #include "sip/sip.h"
+#include "sip/streams.h"
 
 enum {
 	DATAGRAM_BYTES = 65536,
@@ -48,8 +46,6 @@ enum {
 	BEHIND_BYTES = 512 * 1024, /* about 300 messages, 30 ms of work */
 	BEHIND_LOOKS = 4,
 	ANSWER_BYTES = 4096,
-	SPARE_FDS = 128, /* kept from peers: media, database, control */
-	FD_TABLE = 65536,
 	SPIN_TURN_US = 300,
 	SPIN_SLEEP_US = 700,
 };
@@ -61,21 +57,10 @@ struct bound {
 	struct addr local;
 };
 
-/* A connection that we accepted, by its descriptor. */
-struct stream {
-	struct list link; /* in guard.streams */
-	int fd;
-	struct addr remote;
-	mono_ms opened, heard, partial_since; /* 0 = no message under way */
-	bool spoke;                           /* completed a message once */
-};
-
 typedef int (*bind_fn)(int, const struct sockaddr *, socklen_t);
 typedef int (*accept_fn)(int, struct sockaddr *, socklen_t *);
 typedef int (*getaddrinfo_fn)(const char *, const char *,
 			      const struct addrinfo *, struct addrinfo **);
-typedef int (*close_fn)(su_socket_t);
-typedef issize_t (*msgsize_fn)(su_socket_t);
 typedef issize_t (*vrecv_fn)(su_socket_t, su_iovec_t[], isize_t, int,
 			     su_sockaddr_t *, socklen_t *);
 typedef tport_t *(*tcreate_fn)(tp_stack_t *, const tport_stack_class_t *,
@@ -96,18 +81,13 @@ static struct {
 	struct sockaddr_storage waiting_from;
 	socklen_t waiting_from_len;
 	uint8_t datagram[DATAGRAM_BYTES];
-	/* Streams. */
-	struct stream **by_fd; /* FD_TABLE */
-	struct list streams;
-	unsigned n_streams, max_streams;
 	int spare_fd;
-	int stream_now;
 	/* Spin. */
 	uint64_t turn_us;
 	bool busy;
 	/* How far behind we are. */
 	unsigned datagrams, behind;
-} guard = {.waiting_fd = -1, .spare_fd = -1, .stream_now = -1};
+} guard = {.waiting_fd = -1, .spare_fd = -1};
 
 /* True on the one thread that the overrides serve. */
 static _Thread_local bool on_sip_thread;
@@ -248,65 +228,6 @@ int guard_udp_fd(const struct addr *local)
 
 /* ---- accept: bounded numbers ------------------------------------------------ */
 
-static struct stream *stream_by_fd(int fd)
-{
-	return fd >= 0 && fd < FD_TABLE ? guard.by_fd[fd] : NULL;
-}
-
-static bool stream_admit(const struct addr *remote)
-{
-	unsigned same = 0;
-
-	if (guard.n_streams >= guard.max_streams)
-		return false;
-	list_for_each (pos, &guard.streams) {
-		struct stream *s = list_entry(pos, struct stream, link);
-
-		if (addr_same_host(&s->remote, remote))
-			same++;
-	}
-	return same < LIMIT_TCP_PER_SOURCE;
-}
-
-static int stream_open(int fd, const struct addr *remote)
-{
-	const int on = 1, idle_s = 60, interval_s = 20, probes = 4;
-	struct stream *s;
-
-	if (fd >= FD_TABLE || !stream_admit(remote))
-		return -EMFILE;
-	s = calloc(1, sizeof(*s));
-	if (!s)
-		return -ENOMEM;
-	s->fd = fd;
-	s->remote = *remote;
-	s->opened = s->heard = clock_mono();
-	guard.by_fd[fd] = s;
-	list_append(&guard.streams, &s->link);
-	guard.n_streams++;
-	/* A phone that vanished without a word is found in some minutes. */
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s,
-		   sizeof(interval_s));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
-	return 0;
-}
-
-static void stream_forget(int fd)
-{
-	struct stream *s = stream_by_fd(fd);
-
-	if (!s)
-		return;
-	list_remove(&s->link);
-	guard.by_fd[fd] = NULL;
-	guard.n_streams--;
-	if (guard.stream_now == fd)
-		guard.stream_now = -1;
-	free(s);
-}
-
 static void spare_open(void)
 {
 	if (guard.spare_fd < 0)
@@ -343,7 +264,7 @@ int accept(int listener, struct sockaddr *sa, socklen_t *len)
 		errno = EAGAIN;
 		return -1;
 	}
-	if (addr_from_sa(&remote, sa, *len) || stream_open(fd, &remote)) {
+	if (addr_from_sa(&remote, sa, *len) || stream_add(fd, &remote)) {
 		log_limited(LOG_WARN, "sip.connection_refused",
 			    kv_a("source", &remote));
 		close(fd);
@@ -356,7 +277,7 @@ int accept(int listener, struct sockaddr *sa, socklen_t *len)
 int su_close(su_socket_t fd)
 {
 	if (on_sip_thread && guard.installed) {
-		stream_forget(fd);
+		stream_drop(fd);
 		bound_forget(fd);
 	}
 	return close(fd);
@@ -458,7 +379,6 @@ static issize_t next_datagram(const struct bound *b)
 issize_t su_getmsgsize(su_socket_t fd)
 {
 	const struct bound *b;
-	struct stream *s;
 	int n = -1;
 
 	if (on_sip_thread && guard.installed) {
@@ -467,10 +387,7 @@ issize_t su_getmsgsize(su_socket_t fd)
 		b = bound_by_fd(fd);
 		if (b && b->datagrams)
 			return next_datagram(b);
-		s = stream_by_fd(fd);
-		if (s)
-			s->heard = clock_mono();
-		guard.stream_now = s ? fd : -1;
+		stream_readable(fd);
 		guard.busy = true;
 	}
 	if (ioctl(fd, FIONREAD, &n) < 0)
@@ -519,46 +436,16 @@ static bool is_blank(const su_iovec_t iov[], isize_t n_iov, size_t bytes)
 issize_t su_vrecv(su_socket_t fd, su_iovec_t iov[], isize_t n_iov, int flags,
 		  su_sockaddr_t *from, socklen_t *from_len)
 {
-	struct stream *s;
 	issize_t n;
 
 	if (on_sip_thread && guard.waiting_fd == fd && fd >= 0)
 		return hand_over(iov, n_iov, from, from_len);
 	n = ORIGINAL(vrecv_fn, "su_vrecv")(fd, iov, n_iov, flags, from,
 					   from_len);
-	s = on_sip_thread && guard.installed ? stream_by_fd(fd) : NULL;
-	if (s && n > 0 && !s->partial_since && !is_blank(iov, n_iov, (size_t)n))
-		s->partial_since = clock_mono();
+	if (on_sip_thread && guard.installed && n > 0 &&
+	    !is_blank(iov, n_iov, (size_t)n))
+		stream_began(fd);
 	return n;
-}
-
-int guard_stream_now(void)
-{
-	return guard.stream_now;
-}
-
-mono_ms guard_stream_heard(int fd)
-{
-	struct stream *s = stream_by_fd(fd);
-
-	return s ? s->heard : 0;
-}
-
-unsigned guard_streams(void)
-{
-	return guard.n_streams;
-}
-
-void guard_sweep(mono_ms now)
-{
-	list_for_each (pos, &guard.streams) {
-		struct stream *s = list_entry(pos, struct stream, link);
-		mono_ms since = s->spoke ? s->partial_since : s->opened;
-
-		/* The library reads the end of the stream and closes. */
-		if (since && now - since >= GUARD_MESSAGE_MS)
-			shutdown(s->fd, SHUT_RDWR);
-	}
 }
 
 /* ---- messages --------------------------------------------------------------- */
@@ -566,14 +453,8 @@ void guard_sweep(mono_ms now)
 static void receive(tp_stack_t *stack, tport_t *tport, msg_t *msg,
 		    tp_magic_t *magic, su_time_t now)
 {
-	struct stream *s = NULL;
-
 	if (tport_is_stream(tport))
-		s = stream_by_fd(guard.stream_now);
-	if (s) {
-		s->spoke = true;
-		s->partial_since = 0;
-	}
+		stream_completed(stream_now());
 	if (!guard.conf.enter(guard.conf.arg, tport, msg))
 		return;
 	guard.deliver(stack, tport, msg, magic, now);
@@ -641,35 +522,18 @@ static bool originals_exist(void)
 	return true;
 }
 
-static unsigned stream_budget(void)
-{
-	struct rlimit lim;
-	rlim_t max = LIMIT_TCP_CONNECTIONS;
-
-	if (getrlimit(RLIMIT_NOFILE, &lim) || lim.rlim_cur == RLIM_INFINITY)
-		return (unsigned)max;
-	if (lim.rlim_cur <= 2 * SPARE_FDS)
-		return (unsigned)lim.rlim_cur / 2;
-	if (lim.rlim_cur - SPARE_FDS < max)
-		max = lim.rlim_cur - SPARE_FDS;
-	return (unsigned)max;
-}
-
 int guard_install(const struct guard_conf *conf)
 {
 	if (guard.installed)
 		return -EBUSY;
 	if (!originals_exist())
 		return -ENOSYS;
-	guard.by_fd = calloc(FD_TABLE, sizeof(struct stream *));
-	if (!guard.by_fd)
+	if (streams_init())
 		return -ENOMEM;
 	clock_install();
-	list_init(&guard.streams);
 	guard.conf = *conf;
-	guard.n_bound = guard.n_streams = 0;
-	guard.max_streams = stream_budget();
-	guard.waiting_fd = guard.stream_now = -1;
+	guard.n_bound = 0;
+	guard.waiting_fd = -1;
 	guard.deliver = NULL;
 	spare_open();
 	su_root_add_prepoll(conf->root, rest_if_spinning, NULL);
@@ -682,12 +546,7 @@ void guard_remove(void)
 	if (!guard.installed)
 		return;
 	su_root_remove_prepoll(guard.conf.root);
-	while (!list_empty(&guard.streams))
-		stream_forget(
-			list_entry(guard.streams.next, struct stream, link)
-				->fd);
-	free(guard.by_fd);
-	guard.by_fd = NULL;
+	streams_clear();
 	if (guard.spare_fd >= 0)
 		close(guard.spare_fd);
 	guard.spare_fd = -1;

@@ -50,18 +50,4 @@ int guard_udp_fd(const struct addr *local);
  * themselves soon. */
 bool guard_is_behind(void);
 
-/* ---- accepted connections ------------------------------------------------ */
-
-/* The connection that the message under way came over; -1 when it is none of
- * those that we accepted. */
-int guard_stream_now(void);
-/* When bytes last came on accepted connection @fd. */
-mono_ms guard_stream_heard(int fd);
-/* Cut what has not completed a message in time; call it once a second. */
-void guard_sweep(mono_ms now);
-unsigned guard_streams(void); /* accepted and open */
-
-/* How long a connection may take for one whole message. */
-enum { GUARD_MESSAGE_MS = 10000 };
-
 #endif

@@ -15,8 +15,8 @@
 #include <string.h>
 
 #include "core/log.h"
-#include "sip/guard.h"
 #include "sip/stack.h"
+#include "sip/streams.h"
 
 struct sip_request {
 	struct sip_stack *sip;
@@ -50,7 +50,7 @@ static bool arrival_fill(struct sip_stack *sip, tport_t *tport, msg_t *msg)
 	at->flow.conn = at->conn->gen;
 	at->conn->heard = clock_mono();
 	if (at->conn->fd < 0)
-		at->conn->fd = guard_stream_now();
+		at->conn->fd = stream_now();
 	return true;
 }
 

@@ -14,7 +14,6 @@
 
 #include "core/log.h"
 #include "core/rand.h"
-#include "sip/guard.h"
 #include "sip/stack.h"
 
 /* Room for the longest 200 to a REGISTER. */

@@ -22,6 +22,7 @@
 #include "core/log.h"
 #include "net/net.h"
 #include "sip/guard.h"
+#include "sip/streams.h"
 
 enum {
 	SWEEP_MS = 1000,
@@ -74,7 +75,7 @@ static void sweep(void *arg)
 	struct sip_stack *sip = arg;
 	mono_ms now = clock_mono();
 
-	guard_sweep(now);
+	streams_sweep(now);
 	conn_sweep(sip, now);
 	timer_set(sip->conf.loop, &sip->sweep, SWEEP_MS, sweep, sip);
 }
@@ -205,7 +206,7 @@ static int listener_bind(struct sip_stack *sip, struct listener *l)
 	if (nta_agent_add_tport(
 		    sip->agent, (url_string_t *)url, TPTAG_IDENT(l->ident),
 		    TPTAG_PONG2PING(1), TPTAG_IDLE(IDLE_MS),
-		    TPTAG_TIMEOUT(GUARD_MESSAGE_MS),
+		    TPTAG_TIMEOUT(STREAM_MESSAGE_MS),
 		    TPTAG_QUEUESIZE(QUEUE_MESSAGES), TPTAG_TOS(TOS_CS3),
 		    TPTAG_UDP_RMEM(SOCKET_BUFFER_BYTES),
 		    TPTAG_UDP_WMEM(SOCKET_BUFFER_BYTES), TPTAG_MTU(65535),

@@ -13,6 +13,7 @@
 #include <sofia-sip/su_time.h>
 
 #include "sip/guard.h"
+#include "sip/streams.h"
 
 static void the_library_goes_through_the_guard(void **state)
 {
@@ -99,18 +100,18 @@ static void one_source_gets_so_many_connections(void **state)
 		assert_true(fds[n] >= 0);
 	}
 	rig_turn(rig);
-	assert_int_equal(guard_streams(), LIMIT_TCP_PER_SOURCE);
+	assert_int_equal(streams_open(), LIMIT_TCP_PER_SOURCE);
 	fds[n] = connect_once(rig);
 	rig_turn(rig);
-	assert_int_equal(guard_streams(), LIMIT_TCP_PER_SOURCE);
+	assert_int_equal(streams_open(), LIMIT_TCP_PER_SOURCE);
 	assert_int_equal(recv(fds[n], &byte, 1, MSG_DONTWAIT), 0);
 	/* One leaves, the next may come. */
 	close(fds[0]);
 	rig_turn(rig);
-	assert_int_equal(guard_streams(), LIMIT_TCP_PER_SOURCE - 1);
+	assert_int_equal(streams_open(), LIMIT_TCP_PER_SOURCE - 1);
 	fds[0] = connect_once(rig);
 	rig_turn(rig);
-	assert_int_equal(guard_streams(), LIMIT_TCP_PER_SOURCE);
+	assert_int_equal(streams_open(), LIMIT_TCP_PER_SOURCE);
 	for (unsigned i = 0; i <= n; i++)
 		close(fds[i]);
 }
@@ -134,12 +135,12 @@ static void without_descriptors_connections_are_shut(void **state)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
 	rig_turn(rig);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
-	assert_int_equal(guard_streams(), 0);
+	assert_int_equal(streams_open(), 0);
 	assert_int_equal(recv(client, &byte, 1, MSG_DONTWAIT), 0);
 	close(client);
 	client = connect_once(rig);
 	rig_turn(rig);
-	assert_int_equal(guard_streams(), 1);
+	assert_int_equal(streams_open(), 1);
 	close(client);
 }
 
