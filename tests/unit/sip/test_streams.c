@@ -1,0 +1,157 @@
+/*
+ * test_streams.c - accepted connections: numbers and patience
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/limits.h"
+#include "sip/streams.h"
+
+static int pair[2];
+static struct addr remote;
+
+static int setup(void **state)
+{
+	clock_freeze(100000, 0);
+	assert_int_equal(streams_init(), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	assert_int_equal(addr_parse_port(&remote, "192.0.2.1:4000"), 0);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	streams_clear();
+	close(pair[0]);
+	close(pair[1]);
+	clock_thaw();
+	return 0;
+}
+
+static bool is_shut(void)
+{
+	char byte;
+
+	return recv(pair[1], &byte, 1, MSG_DONTWAIT) == 0;
+}
+
+static void wait_ms(int64_t ms)
+{
+	clock_advance(ms);
+	streams_sweep(clock_mono());
+}
+
+static void who_says_nothing_is_shut(void **state)
+{
+	assert_int_equal(stream_add(pair[0], &remote), 0);
+	wait_ms(STREAM_MESSAGE_MS - 1);
+	assert_false(is_shut());
+	wait_ms(1);
+	assert_true(is_shut());
+}
+
+static void who_has_said_something_whole_may_be_silent(void **state)
+{
+	assert_int_equal(stream_add(pair[0], &remote), 0);
+	stream_began(pair[0]);
+	stream_completed(pair[0]);
+	wait_ms(100 * STREAM_MESSAGE_MS);
+	assert_false(is_shut());
+}
+
+static void each_message_has_its_time_from_its_first_byte(void **state)
+{
+	assert_int_equal(stream_add(pair[0], &remote), 0);
+	stream_completed(pair[0]);
+	for (int i = 0; i < 9; i++) {
+		stream_began(pair[0]);
+		wait_ms(1000);
+	}
+	stream_completed(pair[0]);
+	stream_began(pair[0]);
+	for (int i = 0; i < 9; i++) {
+		wait_ms(1000);
+		stream_began(pair[0]);
+	}
+	assert_false(is_shut());
+	wait_ms(1000);
+	assert_true(is_shut());
+}
+
+static void the_last_readable_one_is_told(void **state)
+{
+	assert_int_equal(stream_add(pair[0], &remote), 0);
+	stream_readable(pair[0]);
+	assert_int_equal(stream_now(), pair[0]);
+	stream_readable(pair[1]);
+	assert_int_equal(stream_now(), -1);
+	stream_readable(pair[0]);
+	stream_drop(pair[0]);
+	assert_int_equal(stream_now(), -1);
+}
+
+static void bytes_renew_when_it_was_heard(void **state)
+{
+	assert_int_equal(stream_add(pair[0], &remote), 0);
+	assert_int_equal(stream_heard(pair[0]), clock_mono());
+	clock_advance(500);
+	stream_readable(pair[0]);
+	assert_int_equal(stream_heard(pair[0]), clock_mono());
+	assert_int_equal(stream_heard(pair[1]), 0);
+	assert_int_equal(stream_heard(-1), 0);
+}
+
+/* Descriptors that nobody has open do for counting. */
+static void one_address_has_its_share_and_others_theirs(void **state)
+{
+	struct addr other;
+	int fd = 1000;
+
+	assert_int_equal(addr_parse_port(&other, "192.0.2.2:4000"), 0);
+	for (; fd < 1000 + LIMIT_TCP_PER_SOURCE; fd++)
+		if (stream_add(fd, &remote))
+			break;
+	assert_int_equal(stream_add(fd, &remote), -EMFILE);
+	assert_int_equal(streams_open(), fd - 1000);
+	if (fd == 1000 + LIMIT_TCP_PER_SOURCE)
+		assert_int_equal(stream_add(fd, &other), 0);
+	stream_drop(1000);
+	assert_int_equal(stream_add(1000, &remote), 0);
+}
+
+static void what_is_not_ours_is_left_alone(void **state)
+{
+	stream_drop(12345);
+	stream_began(-1);
+	stream_completed(1 << 30);
+	stream_readable(12345);
+	assert_int_equal(streams_open(), 0);
+	assert_int_equal(stream_add(1 << 30, &remote), -EMFILE);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(who_says_nothing_is_shut),
+		TEST(who_has_said_something_whole_may_be_silent),
+		TEST(each_message_has_its_time_from_its_first_byte),
+		TEST(the_last_readable_one_is_told),
+		TEST(bytes_renew_when_it_was_heard),
+		TEST(one_address_has_its_share_and_others_theirs),
+		TEST(what_is_not_ours_is_left_alone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
