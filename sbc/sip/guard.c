@@ -41,9 +41,9 @@
 enum {
 	DATAGRAM_BYTES = 65536,
 	STREAM_BYTES_AT_ONCE = 16384,
-	DATAGRAMS_AT_ONCE = 64,    /* refused ones per wake-up, then others */
-	SAMPLE = 16,               /* datagrams per look at the backlog */
-	BEHIND_BYTES = 512 * 1024, /* about 300 messages, 30 ms of work */
+	DATAGRAMS_AT_ONCE = 64,     /* refused ones per wake-up, then others */
+	SAMPLE = 16,                /* datagrams per look at the backlog */
+	BEHIND_BYTES = 2048 * 1024, /* about 1 000 messages, 40 ms of work */
 	BEHIND_LOOKS = 4,
 	ANSWER_BYTES = 4096,
 	SPIN_TURN_US = 300,
