@@ -14,7 +14,7 @@
  *
  * When packets come thick, each would cost a sleep and a wake-up of its own,
  * more than a quarter of its price.  So the thread then naps for a moment and
- * finds several; a packet waits some 50 us longer, which nobody can hear.  A
+ * finds several; a packet waits some 40 us longer, which nobody can hear.  A
  * worker with few calls does not nap, and neither does one that finds enough
  * to do without.
  *
@@ -40,7 +40,7 @@ enum {
 	BATCH = 64,
 	PACKET_BYTES = 8192, /* more is no media */
 	STACK_BYTES = 256 * 1024,
-	NAP_US = 50,
+	NAP_US = 40,
 	NAP_SLACK_NS = 1000, /* the kernel's 50 us would be a long nap */
 	THICK_US = 100,      /* batches closer than this */
 	ENOUGH = 8,          /* packets of a batch that need no nap */
