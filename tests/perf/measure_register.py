@@ -221,7 +221,7 @@ class Held:
 def settled(f, sides, base, phones):
     """Let all rest, then read memory and what a refresh wrote."""
     for who, side in sides.items():
-        side.phones('refresh', 0, CROWD)
+        side.phones('register', 0, CROWD)  # the old nonces have gone stale
     time.sleep(3)
     # Every binding is clean or freshly dirty now; count one more refresh.
     written = {who: written_bytes(side.pids()) for who, side in sides.items()}
