@@ -174,7 +174,8 @@ void rtcp_hide_names(uint8_t *p, size_t n)
 	struct cursor c = cursor_of(p, n);
 	struct packet k;
 
-	while (cursor_left(&c) && !next_packet(&c, &k)) {
+	while (cursor_left(&c) && !next_packet(&c, &k) &&
+	       !strip_padding(&k, cursor_left(&c) == 0)) {
 		if (k.type == RTCP_BYE)
 			hide_reason(&k);
 		if (k.type != RTCP_SDES)

@@ -190,6 +190,19 @@ static void every_item_of_every_chunk_is_overwritten(void **state)
 	assert_null(memmem(packet, sizeof(packet), "secret", 6));
 }
 
+/* An item that reaches into the padding must not spoil its count. */
+static void padding_behind_names_is_left(void **state)
+{
+	uint8_t packet[] = {RR_EMPTY, 0xa1, 202, 0, 3, SSRC, 1,
+			    6,        'a',  'b', 0, 0, 0,    4};
+	const uint8_t padding[] = {0, 0, 4};
+
+	assert_int_equal(rtcp_check(packet, sizeof(packet), &ssrc), 0);
+	rtcp_hide_names(packet, sizeof(packet));
+	assert_memory_equal(packet + sizeof(packet) - 3, padding, 3);
+	assert_int_equal(rtcp_check(packet, sizeof(packet), &ssrc), 0);
+}
+
 static void items_that_lie_about_their_length_are_left(void **state)
 {
 	uint8_t packet[] = {RR_EMPTY, 0x81, 202, 0, 2, SSRC, 1, 200, 'x', 'y'};
@@ -221,6 +234,7 @@ int main(void)
 			a_source_keeps_its_cname_and_two_sources_differ),
 		cmocka_unit_test(every_item_of_every_chunk_is_overwritten),
 		cmocka_unit_test(items_that_lie_about_their_length_are_left),
+		cmocka_unit_test(padding_behind_names_is_left),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
