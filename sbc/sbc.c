@@ -152,20 +152,21 @@ static int take_signals(struct sbc *sbc)
 
 /* ---- up and down ----------------------------------------------------------------- */
 
-static void ping(void *arg, const struct sip_flow *flow)
+static int ping(void *arg, const struct sip_flow *flow, enum keep_method method,
+		const char *target, uint64_t token)
 {
 	struct sbc *sbc = arg;
 
-	sip_ping_crlf(sbc->sip, flow);
+	return sip_ping_crlf(sbc->sip, flow);
 }
 
-static void flow_moved(void *arg, const struct sip_flow *from,
-		       const struct sip_flow *to)
+static void flow_moved(void *arg, const struct binding *b,
+		       const struct sip_flow *from)
 {
 	struct sbc *sbc = arg;
 
 	if (sbc->calls)
-		calls_move(sbc->calls, from, to);
+		calls_follow(sbc->calls, b, from);
 }
 
 static int build_lower(struct sbc *sbc)
@@ -217,9 +218,14 @@ static int build_upper(struct sbc *sbc)
 		.auth = sbc->auth,
 		.media = sbc->media,
 	};
+	struct keepalive_conf keepalive = {
+		.loop = sbc->loop,
+		.ping = ping,
+		.arg = sbc,
+	};
 	int err;
 
-	err = keepalive_create(&sbc->keepalive, sbc->loop, ping, sbc);
+	err = keepalive_create(&sbc->keepalive, &keepalive);
 	registrar.keepalive = sbc->keepalive;
 	if (!err)
 		err = registrar_create(&sbc->registrar, &registrar,

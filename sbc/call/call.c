@@ -240,8 +240,8 @@ void calls_hangup(struct calls *calls, const char *reason, const char *cause)
 	}
 }
 
-void calls_move(struct calls *calls, const struct sip_flow *from,
-		const struct sip_flow *to)
+void calls_follow(struct calls *calls, const struct binding *b,
+		  const struct sip_flow *from)
 {
 	list_for_each (pos, &calls->all) {
 		struct call *call = list_entry(pos, struct call, node);
@@ -250,7 +250,7 @@ void calls_move(struct calls *calls, const struct sip_flow *from,
 			struct leg *leg = call->legs[i];
 
 			if (leg && sip_flow_equal(leg_flow(leg), from))
-				leg_move(leg, to);
+				leg_move(leg, &b->flow);
 		}
 	}
 }

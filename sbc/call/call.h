@@ -27,6 +27,7 @@ struct calls_conf {
 	struct sip_stack *sip;
 	struct sip_auth *auth;
 	struct media *media;
+	struct keepalive *keepalive;
 	struct registrar *registrar;
 };
 
@@ -41,9 +42,10 @@ void calls_invite(struct calls *calls, struct sip_request *req);
 /* End every call; they are gone when calls_count() is 0.  @reason as for
  * leg_hangup(), @cause for the log. */
 void calls_hangup(struct calls *calls, const char *reason, const char *cause);
-/* A phone moved from one flow to another: so do its dialogs. */
-void calls_move(struct calls *calls, const struct sip_flow *from,
-		const struct sip_flow *to);
+/* @b re-registered along another flow than @from: its dialogs follow, and an
+ * INVITE that nobody has answered yet goes out again along the new one. */
+void calls_follow(struct calls *calls, const struct binding *b,
+		  const struct sip_flow *from);
 unsigned calls_count(const struct calls *calls);
 
 /*

@@ -31,6 +31,12 @@ enum conf_keepalive {
 	CONF_KA_OPTIONS,
 	CONF_KA_OFF
 };
+enum conf_lost { CONF_LOST_KEEP, CONF_LOST_DROP };
+enum conf_contact {
+	CONF_CONTACT_AUTO,
+	CONF_CONTACT_SOURCE,
+	CONF_CONTACT_STATED
+};
 enum conf_strangers { CONF_ANSWER, CONF_SILENT };
 enum conf_latch { CONF_LATCH_RESTRICTED, CONF_LATCH_OPEN };
 enum conf_trust { CONF_TRUST_NONE, CONF_TRUST_SOURCE };
@@ -64,6 +70,8 @@ struct conf_realm {
 	enum conf_nat nat;
 	enum conf_keepalive keepalive;
 	unsigned keepalive_interval_s, min_expires_s, max_expires_s;
+	unsigned nat_expires_s; /* longest for UDP behind NAT; 0 = no limit */
+	enum conf_lost keepalive_lost;
 	enum conf_strangers strangers;
 	enum conf_digest digest;
 	char digest_realm[256]; /* domain, else hostname, else "sbc" */
@@ -77,6 +85,7 @@ struct conf_phone {
 	char *password;
 	char caller_id[LIMIT_USER_BYTES];
 	unsigned max_contacts;
+	enum conf_contact contact;
 	enum conf_digest digest; /* CONF_DIGEST_UNSET = the realm's */
 };
 

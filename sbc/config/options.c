@@ -367,6 +367,8 @@ WORDS(log_formats, "text", "json");
 WORDS(latches, "restricted", "open");
 WORDS(nats, "auto", "always", "never");
 WORDS(keepalives, "auto", "crlf", "options", "off");
+WORDS(losts, "keep", "drop");
+WORDS(contacts, "auto", "source", "stated");
 WORDS(strangers, "answer", "silent");
 WORDS(digests, "md5", "sha256", "both");
 WORDS(transports, "udp", "tcp");
@@ -410,6 +412,8 @@ static const struct option realm_options[] = {
 	 NUMBER(realm, keepalive_interval_s, 10, 300, "25")},
 	{"min_expires", NUMBER(realm, min_expires_s, 1, 604800, "60")},
 	{"max_expires", NUMBER(realm, max_expires_s, 1, 604800, "3600")},
+	{"nat_expires", NUMBER(realm, nat_expires_s, 0, 604800, "120")},
+	{"keepalive_lost", WORD(realm, keepalive_lost, losts, "keep")},
 	{"strangers", WORD(realm, strangers, strangers, "answer")},
 	{"digest", WORD(realm, digest, digests, "md5")},
 };
@@ -421,6 +425,7 @@ static const struct option phone_options[] = {
 	{"password", .set = set_password, .need = true},
 	{"caller_id", .set = set_user, TEXT(phone, caller_id)},
 	{"max_contacts", NUMBER(phone, max_contacts, 1, LIMIT_CONTACTS, "10")},
+	{"contact", WORD(phone, contact, contacts, "auto")},
 	{"digest", WORD(phone, digest, digests, NULL)},
 };
 

@@ -20,6 +20,7 @@
 #include "config/config.h"
 #include "core/loop.h"
 #include "media/media.h"
+#include "nat/nat.h"
 #include "sdp/sdp.h"
 #include "sip/sip.h"
 
@@ -85,7 +86,8 @@ struct leg_conf {
 	struct loop *loop;
 	struct sip_stack *sip;
 	struct media *media;
-	unsigned worker;                /* media_pick_worker() of the call */
+	struct keepalive *keepalive; /* holds the leg's flow; NULL in tests */
+	unsigned worker;             /* media_pick_worker() of the call */
 	const struct conf_realm *realm; /* copied as far as needed */
 	const char *peer;               /* phone or trunk name, for display */
 	bool is_trunk; /* any port of the trunk's address may speak */
@@ -169,6 +171,8 @@ const char *leg_peer(const struct leg *leg);
 const char *leg_realm(const struct leg *leg);
 const struct sip_flow *leg_flow(const struct leg *leg);
 const char *leg_call_id(const struct leg *leg);
+/* What the peer's messages in this dialog showed. */
+const struct nat_verdict *leg_nat(const struct leg *leg);
 /* Send along @flow from now on (the phone re-registered there). */
 void leg_move(struct leg *leg, const struct sip_flow *flow);
 

@@ -59,7 +59,11 @@ struct media_stats {
 	uint64_t drop_stranger, drop_malformed, drop_payload_type;
 	uint64_t drop_unbridged; /* nobody to send to, or on hold */
 	mono_ms last_in;         /* of the last valid RTP or RTCP; 0 = never */
+	uint32_t moves;          /* times that the source of RTP changed */
+	uint32_t pierced;        /* fillers sent to open a way (RFC 6263) */
+	uint32_t refused; /* ICMP said that nobody listens where we send */
 	bool latched;
+	bool other_host;    /* RTP came from a host that may not be learned */
 	struct addr remote; /* where RTP is sent now; unset = nowhere */
 };
 

@@ -18,17 +18,15 @@ enum {
 };
 
 struct keepalive {
-	struct loop *loop;
-	keepalive_ping_fn ping;
-	void *arg;
+	struct keepalive_conf conf;
 	struct hash flows;
 };
 
-struct entry {
+struct keep_flow {
 	struct hash_node node;
 	struct keepalive *owner;
 	struct sip_flow flow;
-	unsigned reasons;
+	struct list holds;
 	unsigned interval_ms;
 	bool is_resumed; /* not yet at its own place in the interval */
 	struct timer timer;
@@ -42,20 +40,17 @@ static uint32_t flow_hash(const struct sip_flow *flow)
 
 static bool same_flow(const struct hash_node *node, const void *key)
 {
-	return sip_flow_equal(&container_of(node, struct entry, node)->flow,
+	return sip_flow_equal(&container_of(node, struct keep_flow, node)->flow,
 			      key);
 }
 
-int keepalive_create(struct keepalive **out, struct loop *loop,
-		     keepalive_ping_fn ping, void *arg)
+int keepalive_create(struct keepalive **out, const struct keepalive_conf *conf)
 {
 	struct keepalive *ka = calloc(1, sizeof(*ka));
 
 	if (!ka)
 		return -ENOMEM;
-	ka->loop = loop;
-	ka->ping = ping;
-	ka->arg = arg;
+	ka->conf = *conf;
 	hash_init(&ka->flows);
 	*out = ka;
 	return 0;
@@ -63,91 +58,105 @@ int keepalive_create(struct keepalive **out, struct loop *loop,
 
 static void drop(struct hash_node *node, void *arg)
 {
-	struct entry *e = container_of(node, struct entry, node);
-	struct keepalive *ka = arg;
+	struct keep_flow *f = container_of(node, struct keep_flow, node);
+	struct keepalive *ka = f->owner;
 
-	timer_cancel(ka->loop, &e->timer);
-	hash_remove(&ka->flows, &e->node);
-	free(e);
+	list_for_each_safe (pos, &f->holds) {
+		list_entry(pos, struct keep, link)->flow = NULL;
+		list_remove(pos);
+	}
+	timer_cancel(ka->conf.loop, &f->timer);
+	hash_remove(&ka->flows, &f->node);
+	free(f);
 }
 
 void keepalive_destroy(struct keepalive *ka)
 {
 	if (!ka)
 		return;
-	hash_each(&ka->flows, drop, ka);
+	hash_each(&ka->flows, drop, NULL);
 	hash_clear(&ka->flows);
 	free(ka);
 }
 
-static struct entry *find(const struct keepalive *ka,
-			  const struct sip_flow *flow)
+static struct keep_flow *find(const struct keepalive *ka,
+			      const struct sip_flow *flow)
 {
 	struct hash_node *node =
 		hash_find(&ka->flows, flow_hash(flow), same_flow, flow);
 
-	return node ? container_of(node, struct entry, node) : NULL;
+	return node ? container_of(node, struct keep_flow, node) : NULL;
 }
 
 static void due(void *arg)
 {
-	struct entry *e = arg;
+	struct keep_flow *f = arg;
+	struct keepalive *ka = f->owner;
 	unsigned next =
-		e->is_resumed ? 1 + rand_below(e->interval_ms) : e->interval_ms;
+		f->is_resumed ? 1 + rand_below(f->interval_ms) : f->interval_ms;
 
-	e->is_resumed = false;
-	timer_set(e->owner->loop, &e->timer, next, due, e);
-	e->owner->ping(e->owner->arg, &e->flow);
+	f->is_resumed = false;
+	timer_set(ka->conf.loop, &f->timer, next, due, f);
+	ka->conf.ping(ka->conf.arg, &f->flow, KEEP_CRLF, NULL, 0);
 }
 
-static int hold(struct keepalive *ka, const struct sip_flow *flow,
-		unsigned interval_ms, unsigned first_ms)
+static struct keep_flow *make(struct keepalive *ka, const struct sip_flow *flow,
+			      const struct keep_want *want)
 {
-	struct entry *e = find(ka, flow);
+	struct keep_flow *f = calloc(1, sizeof(*f));
+	unsigned first = want->interval_ms;
 
-	if (e) {
-		e->reasons++;
-		if (interval_ms < e->interval_ms)
-			e->interval_ms = interval_ms;
-		return 0;
+	if (!f)
+		return NULL;
+	f->owner = ka;
+	f->flow = *flow;
+	f->interval_ms = want->interval_ms;
+	f->is_resumed = want->resumed;
+	list_init(&f->holds);
+	if (hash_insert(&ka->flows, &f->node, flow_hash(flow))) {
+		free(f);
+		return NULL;
 	}
-	e = calloc(1, sizeof(*e));
-	if (!e)
+	if (want->resumed && first > RESUME_MS)
+		first = RESUME_MS;
+	/* Its own place in the interval: many that come at once spread. */
+	timer_set(ka->conf.loop, &f->timer, 1 + rand_below(first), due, f);
+	return f;
+}
+
+int keepalive_hold(struct keepalive *ka, struct keep *k,
+		   const struct sip_flow *flow, enum keep_reason reason,
+		   const struct keep_want *want)
+{
+	struct keep_flow *f = find(ka, flow);
+
+	if (!f)
+		f = make(ka, flow, want);
+	else if (want->interval_ms < f->interval_ms)
+		f->interval_ms = want->interval_ms;
+	if (f && k->flow == f)
+		list_remove(&k->link);
+	else
+		keepalive_release(k);
+	if (!f)
 		return -ENOMEM;
-	e->owner = ka;
-	e->flow = *flow;
-	e->reasons = 1;
-	e->interval_ms = interval_ms;
-	e->is_resumed = first_ms != interval_ms;
-	if (hash_insert(&ka->flows, &e->node, flow_hash(flow))) {
-		free(e);
-		return -ENOMEM;
-	}
-	timer_set(ka->loop, &e->timer, 1 + rand_below(first_ms), due, e);
+	k->flow = f;
+	k->reason = reason;
+	k->target = want->target;
+	list_append(&f->holds, &k->link);
 	return 0;
 }
 
-int keepalive_hold(struct keepalive *ka, const struct sip_flow *flow,
-		   unsigned interval_ms)
+void keepalive_release(struct keep *k)
 {
-	/* Its own place in the interval: many that come at once spread. */
-	return hold(ka, flow, interval_ms, interval_ms);
-}
+	struct keep_flow *f = k->flow;
 
-int keepalive_resume(struct keepalive *ka, const struct sip_flow *flow,
-		     unsigned interval_ms)
-{
-	return hold(ka, flow, interval_ms,
-		    interval_ms < RESUME_MS ? interval_ms : RESUME_MS);
-}
-
-void keepalive_release(struct keepalive *ka, const struct sip_flow *flow)
-{
-	struct entry *e = find(ka, flow);
-
-	if (!e || --e->reasons)
+	if (!f)
 		return;
-	drop(&e->node, ka);
+	list_remove(&k->link);
+	k->flow = NULL;
+	if (list_empty(&f->holds))
+		drop(&f->node, NULL);
 }
 
 unsigned keepalive_flows(const struct keepalive *ka)

@@ -29,4 +29,8 @@ int net_each(struct net *net, net_addr_fn fn, void *arg);
  * Never blocks, sends nothing.  -ENETUNREACH and other -errno. */
 int net_source_for(struct addr *out, const struct addr *to);
 
+/* @a is one of our own addresses, or of a net that one of our interfaces is
+ * in: no router lies between.  Follows netlink. */
+bool net_is_on_link(const struct net *net, const struct addr *a);
+
 #endif

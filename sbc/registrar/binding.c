@@ -154,30 +154,19 @@ static void tell_store(struct binding *b)
 	store_binding_put(b->owner->conf.store, &row);
 }
 
-static void keep_alive(struct binding *b, unsigned interval_ms)
+static void keep_alive(struct binding *b, unsigned interval_ms, bool resumed)
 {
-	struct keepalive *ka = b->owner->conf.keepalive;
+	struct keep_want want = {
+		.interval_ms = interval_ms,
+		.resumed = resumed,
+		.target = b->contact,
+	};
 
-	b->keepalive_ms = 0;
-	if (interval_ms && b->flow.transport == SIP_UDP &&
-	    !keepalive_hold(ka, &b->flow, interval_ms))
-		b->keepalive_ms = interval_ms;
-}
-
-static void resume_keepalive(struct binding *b, unsigned interval_ms)
-{
-	struct keepalive *ka = b->owner->conf.keepalive;
-
-	if (b->flow.transport == SIP_UDP &&
-	    !keepalive_resume(ka, &b->flow, interval_ms))
-		b->keepalive_ms = interval_ms;
-}
-
-static void let_go(struct binding *b)
-{
-	if (b->keepalive_ms)
-		keepalive_release(b->owner->conf.keepalive, &b->flow);
-	b->keepalive_ms = 0;
+	if (interval_ms && b->flow.transport == SIP_UDP)
+		keepalive_hold(b->owner->conf.keepalive, &b->keep, &b->flow,
+			       KEEP_REG, &want);
+	else
+		keepalive_release(&b->keep);
 }
 
 static void free_binding(struct binding *b)
@@ -185,7 +174,7 @@ static void free_binding(struct binding *b)
 	struct registrar *reg = b->owner;
 	struct aor *aor = b->aor;
 
-	let_go(b);
+	keepalive_release(&b->keep);
 	timer_cancel(reg->conf.loop, &b->expiry);
 	list_remove(&b->node);
 	list_remove(&b->in_all);
@@ -274,7 +263,7 @@ static int add(struct registrar *reg, const struct binding_input *in)
 	b->flow = *in->flow;
 	b->registered_at = b->last_seen = clock_wall();
 	set_expiry(b, in->expires_s * 1000ll);
-	keep_alive(b, in->keepalive_ms);
+	keep_alive(b, in->keepalive_ms, false);
 	tell_store(b);
 	log_info("reg.new", kv_s("aor", aor->text), kv_s("contact", b->contact),
 		 kv_a("source", &b->flow.remote),
@@ -298,13 +287,12 @@ static void move(struct binding *b, const struct binding_input *in)
 	struct registrar *reg = b->owner;
 	struct sip_flow from = b->flow;
 
-	let_go(b);
 	b->flow = *in->flow;
-	keep_alive(b, in->keepalive_ms);
+	keep_alive(b, in->keepalive_ms, false);
 	log_info("reg.moved", kv_s("aor", b->aor->text),
 		 kv_a("from", &from.remote), kv_a("to", &b->flow.remote));
 	if (reg->conf.moved)
-		reg->conf.moved(reg->conf.arg, &from, &b->flow);
+		reg->conf.moved(reg->conf.arg, b, &from);
 }
 
 static int renew(struct binding *b, const struct binding_input *in)
@@ -318,11 +306,9 @@ static int renew(struct binding *b, const struct binding_input *in)
 	set_expiry(b, in->expires_s * 1000ll);
 	list_remove(&b->node);
 	list_append(&b->aor->bindings, &b->node);
-	if (b->keepalive_ms != in->keepalive_ms &&
-	    b->flow.transport == SIP_UDP) { /* the configuration changed */
-		let_go(b);
-		keep_alive(b, in->keepalive_ms);
-	}
+	/* The texts may have moved, and the configuration changed. */
+	if (sip_flow_equal(&b->flow, in->flow))
+		keep_alive(b, in->keepalive_ms, false);
 	if (pure) {
 		store_binding_refresh(b->owner->conf.store, b->id, b->cseq,
 				      b->last_seen + in->expires_s * 1000ll,
@@ -421,7 +407,7 @@ static void load_row(void *arg, const struct binding_row *row)
 	b->last_seen = row->last_seen;
 	set_expiry(b, left);
 	if (realm->keepalive != CONF_KA_OFF)
-		resume_keepalive(b, realm->keepalive_interval_s * 1000);
+		keep_alive(b, realm->keepalive_interval_s * 1000, true);
 	screen_promote(reg->conf.screen, &b->flow.remote, SCREEN_REGISTERED,
 		       b->expires);
 }

@@ -36,7 +36,11 @@ struct binding {
 	mono_ms expires; /* the binding ends */
 	wall_ms registered_at, last_seen;
 	struct timer expiry;
-	unsigned keepalive_ms; /* holds a keepalive on its flow; 0 = none */
+	struct keep keep; /* its hold on the flow */
+	struct nat_verdict nat;
+	struct nat_learned learned; /* as stored */
+	struct nat_kind kind;
+	bool lost; /* nothing comes through any more */
 };
 
 struct registrar_conf {
@@ -46,9 +50,10 @@ struct registrar_conf {
 	struct screen *screen;
 	struct store *store;
 	struct keepalive *keepalive;
-	/* A phone re-registered along another flow: its dialogs follow. */
-	void (*moved)(void *arg, const struct sip_flow *from,
-		      const struct sip_flow *to);
+	/* @b re-registered along another flow than @from: its dialogs follow,
+	 * and what rings for it. */
+	void (*moved)(void *arg, const struct binding *b,
+		      const struct sip_flow *from);
 	void *arg;
 };
 

@@ -71,6 +71,16 @@ struct sip_contact {
 	int64_t expires;      /* seconds, clamped; -1 = not given */
 	const char *instance; /* +sip.instance without quotes, or NULL */
 	uint32_t reg_id;      /* 0 = not given */
+	bool ob;              /* URI parameter ob (RFC 5626 5.4) */
+};
+
+/* What the topmost Via of a request said before we noted its source. */
+struct sip_sent_by {
+	const char *host;     /* verbatim */
+	uint16_t port;        /* 0 = not given */
+	bool has_rport;       /* asked for by RFC 3581 */
+	uint16_t rport;       /* came with a value; 0 = none */
+	const char *received; /* came with one; NULL = none */
 };
 
 struct sip_uri {
@@ -98,7 +108,13 @@ struct sip_view {
 	const char *from_tag, *to_tag;
 	const char *call_id, *branch;
 	uint32_t cseq;
-	int max_forwards; /* -1 = not given */
+	int max_forwards;         /* -1 = not given */
+	struct sip_sent_by via;   /* requests */
+	struct addr reply_source; /* responses: received and rport of our own
+				     Via, as the peer saw us; unset = none */
+	int64_t content_length;   /* as written; -1 = not given */
+	bool supports_outbound;   /* Supported: outbound (RFC 5626) */
+	bool supports_path;       /* Supported: path (RFC 3327) */
 	const char *user_agent;
 	const char *path; /* Path header values joined, or NULL */
 	int64_t expires;  /* Expires header, clamped; -1 = not given */
@@ -150,6 +166,12 @@ struct sip_conf {
 	 * 501, 505)?  For realms that are silent to strangers.  NULL = yes. */
 	bool (*may_answer)(void *arg, const struct sip_flow *flow,
 			   const char *realm);
+	/* Something came along @flow that passed the screen: a message, or a
+	 * keepalive of the peer's.  NULL = nobody wants to know. */
+	void (*heard)(void *arg, const struct sip_flow *flow);
+	/* The answer to sip_ping_options() with @token came along @flow. */
+	void (*answered)(void *arg, const struct sip_flow *flow, uint64_t token,
+			 int status);
 	void *arg;
 	unsigned t1_ms; /* RFC 3261 T1; 0 = 500 */
 };
@@ -206,8 +228,21 @@ unsigned sip_client_txns(const struct sip_stack *sip);
  * as finishing what is under way comes first.  Cheap enough for each INVITE.
  */
 bool sip_is_overloaded(const struct sip_stack *sip);
-/* CR LF CR LF on the flow (RFC 5626 3.5.1).  UDP only; -errno. */
+/*
+ * CR LF CR LF on the flow (RFC 5626 3.5.1); on TCP nothing is sent while
+ * other bytes still wait to go.  -ENOTCONN: the connection is closed.  -errno.
+ */
 int sip_ping_crlf(struct sip_stack *sip, const struct sip_flow *flow);
+struct sip_ping {
+	uint64_t token;     /* random, not 0: the answer must bring it back */
+	const char *target; /* Request-URI; NULL = the flow's remote address */
+	const char *user;   /* of From */
+	const char *host;   /* of From; NULL = our address */
+};
+/* A whole OPTIONS along the flow, without a transaction: whoever wants it
+ * repeated asks again.  -EINVAL: @target cannot be written; else as above. */
+int sip_ping_options(struct sip_stack *sip, const struct sip_flow *flow,
+		     const struct sip_ping *ping);
 
 /* ---- out-of-dialog requests ----------------------------------------- */
 

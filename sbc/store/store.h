@@ -36,6 +36,7 @@
 #include "core/addr.h"
 #include "core/clock.h"
 
+struct loop;
 struct store;
 
 enum store_state {
@@ -58,10 +59,49 @@ struct binding_row {
 	uint8_t transport; /* enum sip_transport */
 	struct addr source, local;
 	wall_ms expires_at, registered_at, last_seen;
+	/* What nat/ said of the way there; numbers are its own. */
+	struct store_nat {
+		uint32_t evidence;
+		uint8_t alg, mapping, filter;
+		uint8_t flags; /* enum store_nat_flag */
+		struct addr announced;
+		uint16_t floor_s, ceiling_s;
+		uint32_t interval_ms, phase_ms;
+	} nat;
+};
+
+enum store_nat_flag {
+	STORE_BEHIND = 1,
+	STORE_ANSWERS = 2,
+	STORE_INBOUND_HOLDS = 4,
+	STORE_JUDGED = 8, /* the rest of store_nat means something */
+};
+
+/*
+ * One change of a phone's flow, for the question "was it reachable then?".
+ * It tells what begins at @at and, of what ended there, when it was last
+ * proved to be open.  Strings are borrowed; NULL = absent.
+ */
+struct history_row {
+	wall_ms at;
+	const char *phone, *aor;
+	uint64_t binding;  /* its id */
+	const char *event; /* registered, moved, lost, back, gone, restored,
+			      verdict, learned */
+	const char *cause; /* of gone: expired, unregistered, ... */
+	uint8_t transport;
+	struct addr source, local; /* the flow in force from now on */
+	wall_ms expires_at;
+	wall_ms proved_at; /* last packet from there before @at; 0 = never */
+	uint32_t pings, unanswered; /* since the last row of this binding */
+	uint32_t rtt_us[8], n_rtt;  /* the last ones, newest first */
+	const char *reason;         /* the verdict in words */
 };
 
 struct store_conf {
 	const char *dir;
+	struct loop *loop; /* answers to store_history_find() come on it; NULL:
+			      there will be none */
 	uint32_t journal_bytes;   /* 0 = CONFIG_JOURNAL_KB */
 	uint32_t commit_ms;       /* group commit, 0 = 1000 */
 	uint32_t write_behind_ms; /* pure refreshes, 0 = 60000 */
@@ -96,6 +136,24 @@ void store_binding_put(struct store *s, const struct binding_row *row);
 void store_binding_refresh(struct store *s, uint64_t id, uint32_t cseq,
 			   wall_ms expires_at, wall_ms last_seen);
 void store_binding_del(struct store *s, uint64_t id);
+
+/*
+ * Through the journal like a binding.  Kept for 30 days and 200 000 rows;
+ * the oldest go first.  Left out while the store is degraded.
+ */
+void store_history_add(struct store *s, const struct history_row *row);
+/* @rows, oldest first, live during the call.  @err: 0 or -EIO. */
+typedef void (*store_history_fn)(void *arg, int err,
+				 const struct history_row *rows, size_t n);
+/*
+ * Ask for the last @max rows of phone section @phone with @from <= at < @to,
+ * and one before @from if there is one.  Answered once, later, on the loop;
+ * nothing here waits for the disk.  -ENOMEM, -EAGAIN: too many are asked.
+ */
+int store_history_find(struct store *s, const char *phone, wall_ms from,
+		       wall_ms to, size_t max, store_history_fn fn, void *arg);
+/* The asker is gone: @fn is not called for @arg any more. */
+void store_history_forget(struct store *s, void *arg);
 
 /* Poll once a second: the store has holes and the disk is well, begin a resync.
  * False while one is under way.  Also notices a disk that hangs. */

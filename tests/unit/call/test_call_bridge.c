@@ -185,12 +185,12 @@ static void dialogs_follow_their_phone_to_a_new_flow(void **state)
 {
 	struct rig *rig = *state;
 	struct sip_txn *b;
-	struct sip_flow moved = rig->flow_b;
+	struct binding moved = {.flow = rig->flow_b};
 
 	establish(rig, &b);
-	addr_set_port(&moved.remote, 41000);
-	calls_move(rig->calls, &rig->flow_b, &moved);
-	assert_true(sip_flow_equal(&b->dialog->conf.flow, &moved));
+	addr_set_port(&moved.flow.remote, 41000);
+	calls_follow(rig->calls, &moved, &rig->flow_b);
+	assert_true(sip_flow_equal(&b->dialog->conf.flow, &moved.flow));
 }
 
 static void loopback_media_is_never_a_destination(void **state)

@@ -23,23 +23,40 @@ struct rig {
 
 enum { INTERVAL = 25000 };
 
-static void ping(void *arg, const struct sip_flow *flow)
+static int ping(void *arg, const struct sip_flow *flow, enum keep_method method,
+		const char *target, uint64_t token)
 {
 	struct rig *rig = arg;
 
 	rig->pings++;
 	rig->per_slot[(clock_mono() - rig->began) % INTERVAL * 100 /
 		      INTERVAL]++;
+	return 0;
+}
+
+static struct keep holds[5000];
+
+static void hold(struct rig *rig, struct keep *k, unsigned interval_ms,
+		 bool resumed)
+{
+	struct keep_want want = {.interval_ms = interval_ms,
+				 .resumed = resumed};
+
+	assert_int_equal(
+		keepalive_hold(rig->ka, k, &rig->phone, KEEP_REG, &want), 0);
 }
 
 static int setup(void **state)
 {
 	struct rig *rig = calloc(1, sizeof(*rig));
 
+	memset(holds, 0, sizeof(holds));
 	clock_freeze(1000000, 1700000000000);
 	rig->began = clock_mono();
 	assert_int_equal(loop_create(&rig->loop), 0);
-	assert_int_equal(keepalive_create(&rig->ka, rig->loop, ping, rig), 0);
+	struct keepalive_conf ka = {
+		.loop = rig->loop, .ping = ping, .arg = rig};
+	assert_int_equal(keepalive_create(&rig->ka, &ka), 0);
 	addr_parse_port(&rig->phone.remote, "192.0.2.7:40112");
 	addr_parse_port(&rig->phone.local, "203.0.113.10:5060");
 	*state = rig;
@@ -70,7 +87,7 @@ static void a_flow_is_pinged_once_per_interval(void **state)
 {
 	struct rig *rig = *state;
 
-	keepalive_hold(rig->ka, &rig->phone, INTERVAL);
+	hold(rig, &holds[0], INTERVAL, false);
 	pass(rig, 4 * INTERVAL);
 	assert_in_range(rig->pings, 4, 5);
 }
@@ -80,7 +97,7 @@ static void one_ping_serves_every_reason(void **state)
 	struct rig *rig = *state;
 
 	for (int i = 0; i < 3; i++)
-		keepalive_hold(rig->ka, &rig->phone, INTERVAL);
+		hold(rig, &holds[i], INTERVAL, false);
 	assert_int_equal(keepalive_flows(rig->ka), 1);
 	pass(rig, 2 * INTERVAL);
 	assert_in_range(rig->pings, 2, 3);
@@ -91,12 +108,12 @@ static void pinging_stops_when_the_last_reason_goes(void **state)
 	struct rig *rig = *state;
 	unsigned before;
 
-	keepalive_hold(rig->ka, &rig->phone, INTERVAL);
-	keepalive_hold(rig->ka, &rig->phone, INTERVAL);
-	keepalive_release(rig->ka, &rig->phone);
+	hold(rig, &holds[0], INTERVAL, false);
+	hold(rig, &holds[1], INTERVAL, false);
+	keepalive_release(&holds[0]);
 	pass(rig, INTERVAL);
 	assert_true(rig->pings > 0);
-	keepalive_release(rig->ka, &rig->phone);
+	keepalive_release(&holds[1]);
 	before = rig->pings;
 	pass(rig, 3 * INTERVAL);
 	assert_int_equal(rig->pings, before);
@@ -107,7 +124,7 @@ static void releasing_what_is_not_held_is_harmless(void **state)
 {
 	struct rig *rig = *state;
 
-	keepalive_release(rig->ka, &rig->phone);
+	keepalive_release(&holds[0]);
 	assert_int_equal(keepalive_flows(rig->ka), 0);
 }
 
@@ -115,8 +132,8 @@ static void the_shortest_interval_counts(void **state)
 {
 	struct rig *rig = *state;
 
-	keepalive_hold(rig->ka, &rig->phone, INTERVAL);
-	keepalive_hold(rig->ka, &rig->phone, 10000);
+	hold(rig, &holds[0], INTERVAL, false);
+	hold(rig, &holds[1], 10000, false);
 	pass(rig, INTERVAL + 100000);
 	assert_in_range(rig->pings, 10, 13);
 }
@@ -128,7 +145,7 @@ static void many_flows_held_at_once_spread_over_the_interval(void **state)
 
 	for (unsigned i = 0; i < 5000; i++) {
 		addr_set_port(&rig->phone.remote, 1024 + i);
-		keepalive_hold(rig->ka, &rig->phone, INTERVAL);
+		hold(rig, &holds[i], INTERVAL, false);
 	}
 	pass(rig, INTERVAL);
 	assert_in_range(rig->pings, 4990, 5010);
@@ -145,7 +162,7 @@ static void a_resumed_flow_is_pinged_soon_and_then_in_its_place(void **state)
 
 	for (unsigned i = 0; i < 5000; i++) {
 		addr_set_port(&rig->phone.remote, 1024 + i);
-		keepalive_resume(rig->ka, &rig->phone, INTERVAL);
+		hold(rig, &holds[i], INTERVAL, true);
 	}
 	pass(rig, 4050);
 	assert_in_range(rig->pings, 5000, 5500);
@@ -163,9 +180,9 @@ static void flows_on_another_local_socket_are_others(void **state)
 {
 	struct rig *rig = *state;
 
-	keepalive_hold(rig->ka, &rig->phone, INTERVAL);
+	hold(rig, &holds[0], INTERVAL, false);
 	addr_set_port(&rig->phone.local, 5062);
-	keepalive_hold(rig->ka, &rig->phone, INTERVAL);
+	hold(rig, &holds[1], INTERVAL, false);
 	assert_int_equal(keepalive_flows(rig->ka), 2);
 }
 

@@ -114,13 +114,15 @@ struct rig {
 	struct sip_request req;
 };
 
-static void ping(void *arg, const struct sip_flow *flow)
+static int ping(void *arg, const struct sip_flow *flow, enum keep_method method,
+		const char *target, uint64_t token)
 {
 	((struct rig *)arg)->pings++;
+	return 0;
 }
 
-static void moved(void *arg, const struct sip_flow *from,
-		  const struct sip_flow *to)
+static void moved(void *arg, const struct binding *b,
+		  const struct sip_flow *from)
 {
 	((struct rig *)arg)->moves++;
 }
@@ -172,7 +174,9 @@ static int setup(void **state)
 	assert_int_equal(
 		config_parse(&rig->config, "test", STR(config_text), &errs), 0);
 	assert_int_equal(loop_create(&rig->loop), 0);
-	assert_int_equal(keepalive_create(&rig->ka, rig->loop, ping, rig), 0);
+	struct keepalive_conf ka = {
+		.loop = rig->loop, .ping = ping, .arg = rig};
+	assert_int_equal(keepalive_create(&rig->ka, &ka), 0);
 	addr_parse_port(&rig->flow.remote, "192.0.2.1:40001");
 	addr_parse_port(&rig->flow.local, "203.0.113.10:5060");
 	start(rig);
