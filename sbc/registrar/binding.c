@@ -260,7 +260,7 @@ static int add(struct registrar *reg, const struct binding_input *in)
 	reg->last_id = b->id;
 	b->cseq = in->cseq;
 	b->reg_id = in->reg_id;
-	b->flow = *in->flow;
+	b->flow = b->to = *in->flow;
 	b->registered_at = b->last_seen = clock_wall();
 	set_expiry(b, in->expires_s * 1000ll);
 	keep_alive(b, in->keepalive_ms, false);
@@ -287,7 +287,7 @@ static void move(struct binding *b, const struct binding_input *in)
 	struct registrar *reg = b->owner;
 	struct sip_flow from = b->flow;
 
-	b->flow = *in->flow;
+	b->flow = b->to = *in->flow;
 	keep_alive(b, in->keepalive_ms, false);
 	log_info("reg.moved", kv_s("aor", b->aor->text),
 		 kv_a("from", &from.remote), kv_a("to", &b->flow.remote));
@@ -403,6 +403,7 @@ static void load_row(void *arg, const struct binding_row *row)
 		.local = row->local,
 		.remote = row->source,
 	};
+	b->to = b->flow;
 	b->registered_at = row->registered_at;
 	b->last_seen = row->last_seen;
 	set_expiry(b, left);

@@ -369,7 +369,7 @@ static bool is_listed(const struct binding *b, const struct binding **list,
 		      unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
-		if (sip_flow_equal(&list[i]->flow, &b->flow) &&
+		if (sip_flow_equal(&list[i]->to, &b->to) &&
 		    !strcmp(list[i]->contact, b->contact))
 			return true;
 	}
@@ -388,11 +388,17 @@ unsigned registrar_find(const struct registrar *reg, const char *phone,
 	     pos != &aor->bindings && n < max; pos = pos->prev) {
 		struct binding *b = list_entry(pos, struct binding, node);
 
-		if (sip_flow_alive(reg->conf.sip, &b->flow) &&
+		if (sip_flow_alive(reg->conf.sip, &b->to) &&
 		    !is_listed(b, out, n))
 			out[n++] = b;
 	}
 	return n;
+}
+
+bool binding_same_device(const struct binding *a, const struct binding *b)
+{
+	return a->aor == b->aor && a->instance && b->instance &&
+	       !strcmp(a->instance, b->instance);
 }
 
 unsigned registrar_count(const struct registrar *reg)

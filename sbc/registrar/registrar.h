@@ -6,7 +6,9 @@
  * Memory is the authority; the store is told of every change and asked once,
  * at start.  Beside the Contact, kept verbatim, stands the flow that the
  * REGISTER came along: requests to the phone carry the Contact as Request-URI
- * and go to the flow.  SIP thread only.
+ * and go to the flow, unless the Contact names another public address where
+ * the phone proved to answer.  Each binding holds its flow open in the
+ * keepalive engine.  SIP thread only.
  */
 #ifndef SBC_REGISTRAR_REGISTRAR_H
 #define SBC_REGISTRAR_REGISTRAR_H
@@ -32,15 +34,22 @@ struct binding {
 	const char *instance, *path, *user_agent; /* NULL = absent */
 	const char *realm; /* name of the realm it registered in */
 	uint32_t cseq, reg_id;
-	struct sip_flow flow;
-	mono_ms expires; /* the binding ends */
+	struct sip_flow flow; /* that the REGISTER came along */
+	struct sip_flow to;   /* that requests go along: nearly always flow */
+	mono_ms expires;      /* the binding ends */
 	wall_ms registered_at, last_seen;
 	struct timer expiry;
-	struct keep keep; /* its hold on the flow */
+	struct keep keep; /* its hold on @to */
 	struct nat_verdict nat;
 	struct nat_learned learned; /* as stored */
 	struct nat_kind kind;
 	bool lost; /* nothing comes through any more */
+	/* The registrar's own: */
+	bool judged_behind; /* by evidence, before realm option nat */
+	bool kind_asked;    /* of this flow's NAT */
+	uint8_t stated;     /* enum stated: does its Contact answer? */
+	/* What the history has been told: totals, and when (seconds). */
+	uint32_t told_sent, told_unanswered, told_learned_s, told_verdict_s;
 };
 
 struct registrar_conf {
@@ -50,6 +59,9 @@ struct registrar_conf {
 	struct screen *screen;
 	struct store *store;
 	struct keepalive *keepalive;
+	struct nat_prober *prober; /* NULL: kinds of NAT stay unknown */
+	/* No router lies between us and @a.  NULL: one always does. */
+	bool (*is_on_link)(void *arg, const struct addr *a);
 	/* @b re-registered along another flow than @from: its dialogs follow,
 	 * and what rings for it. */
 	void (*moved)(void *arg, const struct binding *b,
@@ -69,9 +81,23 @@ void registrar_set_config(struct registrar *reg, struct config *config);
 /* Answer a REGISTER (RFC 3261 10.3); ends @req. */
 void registrar_register(struct registrar *reg, struct sip_request *req);
 
+/* What the keepalive engine says of hold @k of reason KEEP_REG.  May end the
+ * binding. */
+void registrar_keep_event(struct registrar *reg, struct keep *k,
+			  enum keep_event event);
+/* The answer to an OPTIONS with @token came along @flow; ignored unless the
+ * registrar asked. */
+void registrar_answered(struct registrar *reg, const struct sip_flow *flow,
+			uint64_t token);
+/* nat_kind_fn of the prober, @arg is the registrar. */
+void registrar_kind(void *arg, uint64_t id, const struct nat_kind *kind);
+
 /*
- * The bindings of phone section @phone whose flow is alive, newest first, at
- * most @max.  They stay valid until the callback returns to the loop.
+ * All bindings of phone section @phone whose way (binding.to) is alive, newest
+ * first, at most @max; those of which nothing was heard any more (lost) come
+ * last.  Bindings of one device (binding_same_device()) are alternatives, not
+ * forks: ask the first, and the next when it answers 408, 430 or 503 (RFC 5626
+ * 5 and 7).  They stay valid until the callback returns to the loop.
  */
 unsigned registrar_find(const struct registrar *reg, const char *phone,
 			const struct binding **out, unsigned max);
@@ -89,6 +115,8 @@ unsigned registrar_slice(const struct registrar *reg, uint64_t *after,
 			 unsigned max,
 			 void (*fn)(void *arg, const struct binding *b),
 			 void *arg);
+/* Two ways to one device: same AOR, both with an instance, and it is equal. */
+bool binding_same_device(const struct binding *a, const struct binding *b);
 const char *binding_aor(const struct binding *b);
 const char *binding_phone(const struct binding *b);
 
