@@ -21,12 +21,35 @@
 
 enum { ANSWER_BYTES = 32 * 1024 }; /* what the kernel fills at most */
 
+/* A net that an interface of ours is in. */
+struct prefix {
+	struct addr addr;
+	unsigned bits;
+};
+
 struct net {
 	int fd;
 	struct loop_fd *watch;
 	net_changed_fn fn;
 	void *arg;
+	struct prefix *links; /* n_links, as of the last news */
+	unsigned n_links;
 };
+
+/* One address as the kernel tells it. */
+struct found {
+	struct addr local; /* ours; port 0 */
+	struct addr net;   /* an address of the net: on a point-to-point link
+			      the other end's, else ours */
+	unsigned bits;     /* of @net that all neighbours share */
+	bool is_settled;   /* proved unique, and good for something new */
+	char interface[IF_NAMESIZE]; /* it is up */
+};
+
+typedef void (*found_fn)(void *arg, const struct found *f);
+
+static int each_found(found_fn fn, void *arg);
+static void learn_links(struct net *net);
 
 /* ---- news ---------------------------------------------------------------- */
 
@@ -43,8 +66,10 @@ static void on_news(void *arg, int fd, unsigned events)
 			break;
 		has_news = true; /* ENOBUFS: some of it was lost */
 	}
-	if (has_news)
-		net->fn(net->arg);
+	if (!has_news)
+		return;
+	learn_links(net);
+	net->fn(net->arg);
 }
 
 int net_open(struct net **out, struct loop *loop, net_changed_fn fn, void *arg)
@@ -73,6 +98,7 @@ int net_open(struct net **out, struct loop *loop, net_changed_fn fn, void *arg)
 		net_close(net);
 		return err;
 	}
+	learn_links(net);
 	*out = net;
 	return 0;
 }
@@ -84,6 +110,7 @@ void net_close(struct net *net)
 	loop_fd_remove(net->watch);
 	if (net->fd >= 0)
 		close(net->fd);
+	free(net->links);
 	free(net);
 }
 
@@ -153,35 +180,37 @@ static bool is_settled(uint32_t flags)
 		 (IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_DEPRECATED));
 }
 
-/* On a point-to-point link IFA_ADDRESS is the other end; ours is IFA_LOCAL. */
-static void tell_one(const struct nlmsghdr *h, net_addr_fn fn, void *arg)
+static void tell_one(const struct nlmsghdr *h, found_fn fn, void *arg)
 {
 	const struct ifaddrmsg *msg = NLMSG_DATA(h);
-	const struct rtattr *at, *best = NULL;
+	const struct rtattr *at, *local = NULL, *net = NULL;
 	int left = (int)IFA_PAYLOAD(h);
 	uint32_t flags = msg->ifa_flags;
-	char name[IF_NAMESIZE];
-	struct addr a;
+	struct found f = {.bits = msg->ifa_prefixlen};
 
 	for (at = IFA_RTA(msg); RTA_OK(at, left); at = RTA_NEXT(at, left)) {
-		if (at->rta_type == IFA_LOCAL ||
-		    (at->rta_type == IFA_ADDRESS && !best))
-			best = at;
+		if (at->rta_type == IFA_LOCAL)
+			local = at;
+		else if (at->rta_type == IFA_ADDRESS)
+			net = at;
 		else if (at->rta_type == IFA_FLAGS &&
 			 RTA_PAYLOAD(at) >= sizeof(flags))
 			memcpy(&flags, RTA_DATA(at), sizeof(flags));
 	}
-	if (!best || !is_settled(flags) ||
-	    to_addr(&a, msg->ifa_family, RTA_DATA(best), RTA_PAYLOAD(best)))
-		return;
-	if (msg->ifa_family == AF_INET6 && addr_class(&a) == ADDR_LINK_LOCAL)
-		return;
-	if (is_up((int)msg->ifa_index, name))
-		fn(arg, name, &a);
+	local = local ? local : net;
+	net = net ? net : local;
+	f.is_settled = is_settled(flags);
+	if (local &&
+	    !to_addr(&f.local, msg->ifa_family, RTA_DATA(local),
+		     RTA_PAYLOAD(local)) &&
+	    !to_addr(&f.net, msg->ifa_family, RTA_DATA(net),
+		     RTA_PAYLOAD(net)) &&
+	    is_up((int)msg->ifa_index, f.interface))
+		fn(arg, &f);
 }
 
 /* Go through one datagram of the answer; 1 when it was the last. */
-static int read_answer(const char *bytes, size_t n, net_addr_fn fn, void *arg)
+static int read_answer(const char *bytes, size_t n, found_fn fn, void *arg)
 {
 	const struct nlmsghdr *h = (const struct nlmsghdr *)bytes;
 
@@ -199,7 +228,7 @@ static int read_answer(const char *bytes, size_t n, net_addr_fn fn, void *arg)
 	return 0;
 }
 
-int net_each(struct net *net, net_addr_fn fn, void *arg)
+static int each_found(found_fn fn, void *arg)
 {
 	char *bytes = malloc(ANSWER_BYTES);
 	int fd = -1, err;
@@ -219,6 +248,91 @@ int net_each(struct net *net, net_addr_fn fn, void *arg)
 	close(fd);
 	free(bytes);
 	return err < 0 ? err : 0;
+}
+
+struct asker {
+	net_addr_fn fn;
+	void *arg;
+};
+
+static void tell_asker(void *arg, const struct found *f)
+{
+	const struct asker *asker = arg;
+
+	if (f->is_settled && (addr_family(&f->local) != AF_INET6 ||
+			      addr_class(&f->local) != ADDR_LINK_LOCAL))
+		asker->fn(asker->arg, f->interface, &f->local);
+}
+
+int net_each(struct net *net, net_addr_fn fn, void *arg)
+{
+	return each_found(tell_asker, &(struct asker){fn, arg});
+}
+
+/* ---- who is on our links --------------------------------------------------- */
+
+static void add_link(struct net *net, const struct addr *a, unsigned bits)
+{
+	struct prefix *p =
+		realloc(net->links, (net->n_links + 1) * sizeof(*net->links));
+
+	if (!p)
+		return; /* a neighbour is pinged like anybody else */
+	net->links = p;
+	p[net->n_links++] = (struct prefix){*a, bits};
+}
+
+/* Our own address, and the net around it or around the other end. */
+static void note_link(void *arg, const struct found *f)
+{
+	struct net *net = arg;
+
+	add_link(net, &f->local, addr_family(&f->local) == AF_INET6 ? 128 : 32);
+	if (f->bits)
+		add_link(net, &f->net, f->bits);
+}
+
+/* When the kernel does not answer what was known stays. */
+static void learn_links(struct net *net)
+{
+	struct net fresh = {0};
+
+	if (each_found(note_link, &fresh)) {
+		free(fresh.links);
+		return;
+	}
+	free(net->links);
+	net->links = fresh.links;
+	net->n_links = fresh.n_links;
+}
+
+static const uint8_t *host_bytes(const struct addr *a)
+{
+	return addr_family(a) == AF_INET6 ? (const uint8_t *)&a->in6.sin6_addr
+					  : (const uint8_t *)&a->in.sin_addr;
+}
+
+static bool is_within(const struct addr *a, const struct prefix *p)
+{
+	const uint8_t *x = host_bytes(a), *y = host_bytes(&p->addr);
+	unsigned bytes = p->bits / 8, bits = p->bits % 8;
+
+	return addr_family(a) == addr_family(&p->addr) &&
+	       !memcmp(x, y, bytes) &&
+	       (!bits || !((x[bytes] ^ y[bytes]) >> (8 - bits)));
+}
+
+bool net_is_on_link(const struct net *net, const struct addr *a)
+{
+	if (!addr_is_set(a))
+		return false;
+	if (addr_class(a) == ADDR_LOOPBACK)
+		return true;
+	for (unsigned i = 0; i < net->n_links; i++) {
+		if (is_within(a, &net->links[i]))
+			return true;
+	}
+	return false;
 }
 
 /* ---- which address leads there ------------------------------------------- */

@@ -6,6 +6,8 @@
  * All in a network namespace of its own with nothing but lo, at first down.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
 #include <linux/ipv6.h>
 #include <net/if.h>
 #include <sched.h>
@@ -257,6 +259,117 @@ static void unset_address_has_no_source(void **state)
 	assert_int_equal(net_source_for(&from, &to), -EAFNOSUPPORT);
 }
 
+/* ---- neighbours ------------------------------------------------------------ */
+
+static bool is_neighbour(struct rig *rig, const char *text)
+{
+	struct addr a = addr_of(text);
+
+	addr_set_port(&a, 5060);
+	return net_is_on_link(rig->net, &a);
+}
+
+static void mask4(const char *alias, const char *text)
+{
+	struct ifreq req = {0};
+	struct addr a = addr_of(text);
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	strcpy(req.ifr_name, alias);
+	memcpy(&req.ifr_netmask, &a.in, sizeof(a.in));
+	assert_int_equal(ioctl(fd, SIOCSIFNETMASK, &req), 0);
+	close(fd);
+}
+
+/* Until the news of what the test has just done has come; bounded. */
+static bool becomes_neighbour(struct rig *rig, const char *text, bool yes)
+{
+	for (int turns = 0; turns < 50 && is_neighbour(rig, text) != yes;
+	     turns++)
+		loop_step(rig->loop, 100);
+	return is_neighbour(rig, text) == yes;
+}
+
+static void the_nets_of_our_interfaces_are_on_link(void **state)
+{
+	struct rig *rig = *state;
+
+	set_up("lo", true);
+	give4("lo:1", "198.51.100.7");
+	mask4("lo:1", "255.255.255.128");
+	give6("2001:db8:1::7");
+	assert_true(becomes_neighbour(rig, "2001:db8:1::99", true));
+	assert_true(becomes_neighbour(rig, "198.51.100.128", false));
+	assert_true(is_neighbour(rig, "198.51.100.7"));
+	assert_true(is_neighbour(rig, "198.51.100.127"));
+	assert_false(is_neighbour(rig, "198.51.101.7"));
+	assert_false(is_neighbour(rig, "2001:db8:2::7"));
+	assert_false(is_neighbour(rig, "192.0.2.1"));
+}
+
+static void an_address_of_32_bits_has_no_neighbours(void **state)
+{
+	struct rig *rig = *state;
+
+	set_up("lo", true);
+	give4("lo:1", "198.51.100.7");
+	mask4("lo:1", "255.255.255.255");
+	assert_true(becomes_neighbour(rig, "198.51.100.8", false));
+	assert_true(becomes_neighbour(rig, "198.51.100.7", true));
+}
+
+static void a_net_that_goes_takes_its_neighbours_along(void **state)
+{
+	struct rig *rig = *state;
+
+	set_up("lo", true);
+	give4("lo:1", "198.51.100.7");
+	assert_true(becomes_neighbour(rig, "198.51.100.8", true));
+	set_up("lo", false);
+	assert_true(becomes_neighbour(rig, "198.51.100.8", false));
+}
+
+/* A tunnel: our end is 10.9.0.1, the other 10.9.7.2, nothing else is there. */
+static void make_tunnel(const char *ours, const char *peer)
+{
+	struct ifreq req = {.ifr_flags = IFF_TUN | IFF_NO_PI};
+	int tun = open("/dev/net/tun", O_RDWR | O_CLOEXEC), fd;
+	struct addr a = addr_of(ours), b = addr_of(peer);
+
+	if (tun < 0)
+		skip(); /* no tun device on this machine */
+	strcpy(req.ifr_name, "tun0");
+	assert_int_equal(ioctl(tun, TUNSETIFF, &req), 0);
+	fd = socket(AF_INET, SOCK_DGRAM, 0);
+	memcpy(&req.ifr_addr, &a.in, sizeof(a.in));
+	assert_int_equal(ioctl(fd, SIOCSIFADDR, &req), 0);
+	memcpy(&req.ifr_dstaddr, &b.in, sizeof(b.in));
+	assert_int_equal(ioctl(fd, SIOCSIFDSTADDR, &req), 0);
+	close(fd);
+	set_up("tun0", true);
+	/* @tun stays open, or the tunnel goes; exit closes it. */
+}
+
+static void the_other_end_of_a_tunnel_is_on_link(void **state)
+{
+	struct rig *rig = *state;
+
+	make_tunnel("10.9.0.1", "10.9.7.2");
+	assert_true(becomes_neighbour(rig, "10.9.7.2", true));
+	assert_true(is_neighbour(rig, "10.9.0.1"));
+	assert_false(is_neighbour(rig, "10.9.7.3"));
+	assert_false(is_neighbour(rig, "10.9.0.2"));
+}
+
+static void loopback_is_on_link_whatever_is_up(void **state)
+{
+	struct rig *rig = *state;
+
+	assert_true(is_neighbour(rig, "127.0.0.99"));
+	assert_true(is_neighbour(rig, "::1"));
+	assert_false(net_is_on_link(rig->net, &(struct addr){0}));
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, start, stop)
 
 int main(void)
@@ -272,6 +385,11 @@ int main(void)
 		TEST(source_is_the_address_that_the_route_names),
 		TEST(no_route_is_an_error_and_writes_nothing),
 		TEST(unset_address_has_no_source),
+		TEST(the_nets_of_our_interfaces_are_on_link),
+		TEST(an_address_of_32_bits_has_no_neighbours),
+		TEST(a_net_that_goes_takes_its_neighbours_along),
+		TEST(the_other_end_of_a_tunnel_is_on_link),
+		TEST(loopback_is_on_link_whatever_is_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
