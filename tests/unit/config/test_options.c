@@ -67,6 +67,8 @@ static void realm_options_have_standard_values(void **state)
 	assert_int_equal(r->keepalive_interval_s, 25);
 	assert_int_equal(r->min_expires_s, 60);
 	assert_int_equal(r->max_expires_s, 3600);
+	assert_int_equal(r->nat_expires_s, 120);
+	assert_int_equal(r->keepalive_lost, CONF_LOST_KEEP);
 	assert_int_equal(r->strangers, CONF_ANSWER);
 	assert_int_equal(r->digest, CONF_MD5);
 	assert_string_equal(r->digest_realm, "sbc");
@@ -93,6 +95,8 @@ static void realm_options_are_read(void **state)
 				 "option keepalive_interval '10'\n"
 				 "option min_expires '5'\n"
 				 "option max_expires '600'\n"
+				 "option nat_expires '0'\n"
+				 "option keepalive_lost 'drop'\n"
 				 "option strangers 'silent'\n"
 				 "option digest 'both'\n");
 	const struct conf_realm *r;
@@ -122,6 +126,8 @@ static void realm_options_are_read(void **state)
 	assert_int_equal(r->keepalive_interval_s, 10);
 	assert_int_equal(r->min_expires_s, 5);
 	assert_int_equal(r->max_expires_s, 600);
+	assert_int_equal(r->nat_expires_s, 0);
+	assert_int_equal(r->keepalive_lost, CONF_LOST_DROP);
 	assert_int_equal(r->strangers, CONF_SILENT);
 	assert_int_equal(r->digest, CONF_DIGEST_BOTH);
 	assert_string_equal(r->digest_realm, "voice.example.net");
@@ -149,6 +155,7 @@ static void a_phone_needs_only_a_password(void **state)
 	assert_string_equal(p->password, "x y");
 	assert_string_equal(p->caller_id, "");
 	assert_int_equal(p->max_contacts, 10);
+	assert_int_equal(p->contact, CONF_CONTACT_AUTO);
 	assert_int_equal(p->digest, CONF_DIGEST_UNSET);
 	config_unref(c);
 }
@@ -162,6 +169,7 @@ static void phone_options_are_read(void **state)
 				       "option password 'p'\n"
 				       "option caller_id '+4930100'\n"
 				       "option max_contacts '1'\n"
+				       "option contact 'stated'\n"
 				       "option digest 'sha256'\n");
 	const struct conf_phone *p = config_phone(c, "desk");
 
@@ -170,6 +178,7 @@ static void phone_options_are_read(void **state)
 	assert_string_equal(p->realm, "lan");
 	assert_string_equal(p->caller_id, "+4930100");
 	assert_int_equal(p->max_contacts, 1);
+	assert_int_equal(p->contact, CONF_CONTACT_STATED);
 	assert_int_equal(p->digest, CONF_SHA256);
 	config_unref(c);
 }
@@ -279,6 +288,8 @@ static void values_out_of_range_are_refused_with_their_line(void **state)
 		{"config realm 'x'", "option media_timeout '0'", "from 1"},
 		{"config realm 'x'", "option keepalive 'crfl'", "'crlf'"},
 		{"config realm 'x'", "option nat 'yes'", "nat"},
+		{"config realm 'x'", "option nat_expires '604801'", "604800"},
+		{"config realm 'x'", "option keepalive_lost 'dorp'", "'drop'"},
 		{"config realm 'x'", "option latch 'close'", "latch"},
 		{"config realm 'x'", "option strangers 'none'", "strangers"},
 		{"config realm 'x'", "option digest 'sha1'", "digest"},
@@ -326,6 +337,7 @@ static void phone_and_trunk_values_are_checked(void **state)
 			{"option auth_user 'a\"b'", "auth_user"},
 			{"option caller_id 'Front Desk'", "caller_id"},
 			{"option max_contacts '33'", "32"},
+			{"option contact 'state'", "'stated'"},
 			{"option realm 'no such'", "section's name"},
 		},
 	  trunk[] = {
