@@ -54,6 +54,19 @@ static bool arrival_fill(struct sip_stack *sip, tport_t *tport, msg_t *msg)
 	return true;
 }
 
+void arrival_note(const struct sip_stack *sip, struct sip_view *v)
+{
+	v->flow = sip->now.flow;
+	v->realm = sip_realm_at(sip, v->flow.transport, &v->flow.local);
+	if (!v->realm)
+		v->realm = "";
+	if (v->status)
+		return;
+	v->via.has_rport = sip->now.via.has_rport;
+	v->via.rport = sip->now.via.rport;
+	v->via.received = sip->now.via.received;
+}
+
 void receive_leave(void *arg)
 {
 	struct sip_stack *sip = arg;
@@ -290,6 +303,7 @@ static bool request_enter(struct sip_stack *sip, msg_t *msg, sip_t *s)
 
 	if (!s->sip_via || !via_is_ours(sip, s->sip_via))
 		return false;
+	view_source_params(&sip->now.via, s->sip_via);
 	via_stamp(sip, msg, s->sip_via);
 	if (!str_case_eq_c(str_of(s->sip_request->rq_version), "SIP/2.0"))
 		refuse(&v, 505, NULL);
@@ -346,8 +360,7 @@ static void hand_to_handler(struct sip_stack *sip, msg_t *msg, sip_t *s)
 		msg_destroy(msg);
 		return;
 	}
-	req.view.flow = sip->now.flow;
-	req.view.realm = sip->now.on->realm;
+	arrival_note(sip, &req.view);
 	sip->conf.request(sip->conf.arg, &req);
 	if (req.msg)
 		sip_request_drop(&req);

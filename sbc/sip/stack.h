@@ -61,6 +61,8 @@ struct arrival {
 	const struct listener *on;
 	struct conn *conn;
 	struct sip_flow flow;
+	/* Of a request's topmost Via, as it came: received and rport. */
+	struct sip_sent_by via;
 };
 
 struct sip_stack {
@@ -116,6 +118,9 @@ int flow_out(struct flow_out *out, const struct sip_stack *sip,
 
 bool receive_enter(void *arg, tport_t *tport, msg_t *msg); /* guard's */
 void receive_leave(void *arg);
+/* What the message under way shows beside its text: flow, realm, and what
+ * via_stamp() has replaced since. */
+void arrival_note(const struct sip_stack *sip, struct sip_view *v);
 int receive_request(struct sip_stack *sip, nta_agent_t *agent, msg_t *msg,
 		    sip_t *s); /* nta_message_f */
 /* The message of a request that goes stateful; @req is ended.  -EALREADY. */
@@ -130,6 +135,8 @@ bool may_answer(struct sip_stack *sip, const struct sip_flow *flow,
 int view_fill(struct sip_view *v, su_home_t *home, const msg_t *msg,
 	      const sip_t *s);
 enum sip_method method_of(sip_method_t m);
+/* Only what via_stamp() overwrites; the texts stay in the message. */
+void view_source_params(struct sip_sent_by *out, const sip_via_t *via);
 
 /* ---- send.c ----------------------------------------------------------------- */
 

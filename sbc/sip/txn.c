@@ -27,7 +27,11 @@ enum {
 static void set_view_way(struct sip_stack *sip, struct sip_view *v,
 			 const struct sip_flow *otherwise)
 {
-	v->flow = sip->now.tport ? sip->now.flow : *otherwise;
+	if (sip->now.tport) {
+		arrival_note(sip, v);
+		return;
+	}
+	v->flow = *otherwise;
 	v->realm = sip_realm_at(sip, v->flow.transport, &v->flow.local);
 	if (!v->realm)
 		v->realm = "";

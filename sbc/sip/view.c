@@ -130,6 +130,7 @@ static int contact_fill(struct sip_contact *out, su_home_t *home,
 	out->reg_id = 0;
 	if (reg_id && !str_u64(str_of(reg_id), INT32_MAX, &n))
 		out->reg_id = (uint32_t)n;
+	out->ob = m->m_url->url_params && url_has_param(m->m_url, "ob");
 	return 0;
 }
 
@@ -221,6 +222,57 @@ static void numbers_fill(struct sip_view *v, const sip_t *s)
 	v->retry_after = -1;
 	if (s->sip_retry_after)
 		v->retry_after = (int64_t)s->sip_retry_after->af_delta;
+	v->content_length = -1;
+	if (s->sip_content_length)
+		v->content_length = (int64_t)s->sip_content_length->l_length;
+}
+
+static uint16_t port_of(const char *text)
+{
+	uint64_t n;
+
+	return text && !str_u64(str_of(text), UINT16_MAX, &n) ? (uint16_t)n : 0;
+}
+
+void view_source_params(struct sip_sent_by *out, const sip_via_t *via)
+{
+	const char *rport = param(via->v_params, "rport");
+
+	out->has_rport = rport != NULL;
+	out->rport = port_of(rport);
+	out->received = param(via->v_params, "received=");
+}
+
+/* How the peer saw us (RFC 3581 4); what it left out is as we wrote it. */
+static void reply_source_fill(struct sip_view *v)
+{
+	const char *host = v->via.received ? v->via.received : v->via.host;
+	uint16_t port = v->via.rport ? v->via.rport : v->via.port;
+
+	if (!v->via.received && !v->via.rport)
+		return;
+	if (addr_parse(&v->reply_source, host, strlen(host), port))
+		memset(&v->reply_source, 0, sizeof(v->reply_source));
+}
+
+static void via_fill(struct sip_view *v, const sip_t *s)
+{
+	const sip_via_t *via = s->sip_via;
+
+	if (!via)
+		return;
+	v->branch = via->v_branch;
+	v->via.host = via->v_host ? via->v_host : "";
+	v->via.port = port_of(via->v_port);
+	view_source_params(&v->via, via);
+	if (s->sip_status)
+		reply_source_fill(v);
+}
+
+static void features_fill(struct sip_view *v, const sip_t *s)
+{
+	v->supports_outbound = sip_has_feature(s->sip_supported, "outbound");
+	v->supports_path = sip_has_feature(s->sip_supported, "path");
 }
 
 static int request_line_fill(struct sip_view *v, su_home_t *home,
@@ -255,7 +307,8 @@ int view_fill(struct sip_view *v, su_home_t *home, const msg_t *msg,
 	addresses_fill(v, home, s);
 	numbers_fill(v, s);
 	v->call_id = s->sip_call_id ? s->sip_call_id->i_id : "";
-	v->branch = s->sip_via ? s->sip_via->v_branch : NULL;
+	via_fill(v, s);
+	features_fill(v, s);
 	v->user_agent = s->sip_user_agent ? s->sip_user_agent->g_string : NULL;
 	body_fill(v, s);
 	err = contacts_fill(v, home, s);

@@ -63,7 +63,14 @@ static struct {
 	enum sip_auth_verdict verdict;
 	const char *auth_user;
 	struct sip_flow dead_flow; /* a flow that is not alive */
-	const char *realm;         /* of every listener; NULL = lan */
+	struct fake_ping {
+		struct sip_flow flow;
+		uint64_t token; /* 0 = CRLF */
+		char target[256], user[64], host[64];
+	} pings[256]; /* a ring: n_pings counts all */
+	unsigned n_pings;
+	int ping_error;    /* what both kinds of ping answer */
+	const char *realm; /* of every listener; NULL = lan */
 } fake;
 
 static inline void fake_reset(void)
@@ -119,6 +126,14 @@ static inline unsigned fake_count(enum sip_method method)
 	for (unsigned i = 0; i < fake.n; i++)
 		n += !fake.sent[i].status && fake.sent[i].method == method;
 	return n;
+}
+
+/* The ping sent last; all of it empty when none was. */
+static inline struct fake_ping *fake_last_ping(void)
+{
+	static struct fake_ping none;
+
+	return fake.n_pings ? &fake.pings[(fake.n_pings - 1) % 256] : &none;
 }
 
 /* The newest answer on @txn. */
@@ -377,6 +392,36 @@ bool sip_flow_alive(const struct sip_stack *sip, const struct sip_flow *flow)
 {
 	return !addr_is_set(&fake.dead_flow.remote) ||
 	       !sip_flow_equal(flow, &fake.dead_flow);
+}
+
+static int fake_ping(const struct sip_flow *flow, const struct sip_ping *ping)
+{
+	struct fake_ping *p = &fake.pings[fake.n_pings % 256];
+
+	if (fake.ping_error)
+		return fake.ping_error;
+	if (!sip_flow_alive(NULL, flow))
+		return flow->conn ? -ENOTCONN : -ENETDOWN;
+	fake.n_pings++;
+	memset(p, 0, sizeof(*p));
+	p->flow = *flow;
+	p->token = ping->token;
+	snprintf(p->target, sizeof(p->target), "%s",
+		 ping->target ? ping->target : "");
+	snprintf(p->user, sizeof(p->user), "%s", ping->user ? ping->user : "");
+	snprintf(p->host, sizeof(p->host), "%s", ping->host ? ping->host : "");
+	return 0;
+}
+
+int sip_ping_crlf(struct sip_stack *sip, const struct sip_flow *flow)
+{
+	return fake_ping(flow, &(struct sip_ping){0});
+}
+
+int sip_ping_options(struct sip_stack *sip, const struct sip_flow *flow,
+		     const struct sip_ping *ping)
+{
+	return fake_ping(flow, ping);
 }
 
 bool sip_is_local(const struct sip_stack *sip, const char *host)

@@ -574,6 +574,52 @@ static void a_stranger_who_floods_a_stream_loses_it(void **state)
 	close(fd);
 }
 
+static struct {
+	struct sip_sent_by via;
+	char received[32], host[64];
+} came;
+
+static void note_via(struct rig *rig, struct sip_request *req)
+{
+	came.via = sip_request_view(req)->via;
+	snprintf(came.received, sizeof(came.received), "%s",
+		 came.via.received ? came.via.received : "-");
+	snprintf(came.host, sizeof(came.host), "%s", came.via.host);
+	rig_default_handler(rig, req);
+}
+
+/* The library and we write the source into it before anybody looks. */
+static void the_handler_sees_the_via_as_the_peer_wrote_it(void **state)
+{
+	static const struct {
+		const char *params, *received;
+		bool has_rport;
+		uint16_t rport;
+	} cases[] = {
+		{"", "-", false, 0},
+		{";rport", "-", true, 0},
+		{";rport=17;received=192.0.2.9", "192.0.2.9", true, 17},
+	};
+	struct rig *rig = *state;
+
+	rig->handle = note_via;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		rig_send(rig,
+			 "OPTIONS sip:x@127.0.0.1 SIP/2.0\r\n"
+			 "Via: SIP/2.0/UDP 10.9.8.7:5099%s;branch=z9hG4bKw%zu"
+			 "\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:x@h>\r\n"
+			 "Call-ID: way%zu\r\nCSeq: 1 OPTIONS\r\n"
+			 "Content-Length: 0\r\n\r\n",
+			 cases[i].params, i, i);
+		assert_int_equal(rig_status(rig), 200);
+		assert_string_equal(came.host, "10.9.8.7");
+		assert_int_equal(came.via.port, 5099);
+		assert_int_equal(came.via.has_rport, cases[i].has_rport);
+		assert_int_equal(came.via.rport, cases[i].rport);
+		assert_string_equal(came.received, cases[i].received);
+	}
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, rig_setup, rig_teardown)
@@ -604,6 +650,7 @@ int main(void)
 		TEST(many_messages_at_once_are_all_read),
 		TEST(a_peer_that_does_not_read_is_no_danger),
 		TEST(a_stranger_who_floods_a_stream_loses_it),
+		TEST(the_handler_sees_the_via_as_the_peer_wrote_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -161,6 +161,93 @@ static void a_response_is_seen_by_its_cseq(void **state)
 	assert_false(v.internal);
 }
 
+#define REQUEST_VIA(via)                                                       \
+	"OPTIONS sip:b@h SIP/2.0\r\nVia: SIP/2.0/UDP " via                     \
+	"\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:b@h>\r\nCall-ID: c\r\n"         \
+	"CSeq: 1 OPTIONS\r\n" END
+#define ANSWER_VIA(via)                                                        \
+	"SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP " via                              \
+	"\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:b@h>;tag=2\r\nCall-ID: c\r\n"   \
+	"CSeq: 1 OPTIONS\r\n" END
+
+static void the_topmost_via_is_seen_as_it_came(void **state)
+{
+	see(REQUEST_VIA("10.0.0.1:5062;rport;branch=z9hG4bKa, "
+			"SIP/2.0/UDP 9.9.9.9:9;rport=9"));
+	assert_string_equal(v.via.host, "10.0.0.1");
+	assert_int_equal(v.via.port, 5062);
+	assert_true(v.via.has_rport);
+	assert_int_equal(v.via.rport, 0);
+	assert_null(v.via.received);
+	see(REQUEST_VIA("[2001:db8::1];branch=z9hG4bKa"));
+	assert_string_equal(v.via.host, "[2001:db8::1]");
+	assert_int_equal(v.via.port, 0);
+	assert_false(v.via.has_rport);
+	see(REQUEST_VIA("phone.local;rport=4711;received=192.0.2.7;branch=x"));
+	assert_string_equal(v.via.host, "phone.local");
+	assert_true(v.via.has_rport);
+	assert_int_equal(v.via.rport, 4711);
+	assert_string_equal(v.via.received, "192.0.2.7");
+	assert_false(addr_is_set(&v.reply_source));
+}
+
+static void expect_reply_source(const char *text, const char *source)
+{
+	char mem[ADDR_TEXT_MAX];
+
+	see(text);
+	assert_int_equal(addr_is_set(&v.reply_source), source != NULL);
+	if (source)
+		assert_string_equal(addr_fmt(&v.reply_source, mem), source);
+}
+
+static void an_answer_tells_how_the_peer_saw_us(void **state)
+{
+	expect_reply_source(ANSWER_VIA("192.0.2.1:5060;branch=z9hG4bKa;rport"),
+			    NULL);
+	expect_reply_source(ANSWER_VIA("192.0.2.1:5060;branch=z9hG4bKa"
+				       ";received=198.51.100.7;rport=40000"),
+			    "198.51.100.7:40000");
+	expect_reply_source(ANSWER_VIA("192.0.2.1:5060;branch=z9hG4bKa"
+				       ";rport=40000"),
+			    "192.0.2.1:40000");
+	expect_reply_source(ANSWER_VIA("192.0.2.1:5060;branch=z9hG4bKa"
+				       ";received=198.51.100.7;rport"),
+			    "198.51.100.7:5060");
+	expect_reply_source(ANSWER_VIA("[2001:db8::1]:5060;branch=z9hG4bKa"
+				       ";received=2001:db8::2;rport=1"),
+			    "[2001:db8::2]:1");
+	expect_reply_source(ANSWER_VIA("192.0.2.1:5060;branch=z9hG4bKa"
+				       ";received=a.name;rport=40000"),
+			    NULL);
+}
+
+static void the_length_is_seen_as_it_was_written(void **state)
+{
+	see(START("INVITE") "l: 3\r\n\r\nv=0\r\n");
+	assert_int_equal(v.content_length, 3);
+	see(START("INVITE") END);
+	assert_int_equal(v.content_length, 0);
+	see(START("INVITE") "\r\n");
+	assert_int_equal(v.content_length, -1);
+}
+
+static void what_outbound_asks_for_is_seen(void **state)
+{
+	see(START("REGISTER") "Supported: gruu, Path\r\nk: outbound\r\n"
+			      "Contact: <sip:a@10.0.0.1;ob;x=y>, "
+			      "<sip:b@10.0.0.1;observe>\r\n" END);
+	assert_true(v.supports_outbound);
+	assert_true(v.supports_path);
+	assert_true(v.contacts[0].ob);
+	assert_false(v.contacts[1].ob);
+	see(START("REGISTER") "Supported: outbound2\r\n"
+			      "Contact: <sip:ob@10.0.0.1>;ob\r\n" END);
+	assert_false(v.supports_outbound);
+	assert_false(v.supports_path);
+	assert_false(v.contacts[0].ob);
+}
+
 static void every_method_has_its_number(void **state)
 {
 	const char *name;
@@ -216,6 +303,10 @@ int main(void)
 		TEST(a_body_is_seen_with_its_type),
 		TEST(paths_are_joined_in_order),
 		TEST(a_response_is_seen_by_its_cseq),
+		TEST(the_topmost_via_is_seen_as_it_came),
+		TEST(an_answer_tells_how_the_peer_saw_us),
+		TEST(the_length_is_seen_as_it_was_written),
+		TEST(what_outbound_asks_for_is_seen),
 		TEST(every_method_has_its_number),
 		TEST(a_message_with_control_bytes_is_not_sent),
 	};
