@@ -44,8 +44,22 @@ def proxy(lab, port, ng):
                     NEXT='%s:5060' % LOOP_UAS)
 
 
-def registrar(lab, host, port, phones, flush_s=60):
-    """@phones: (user, password) of each."""
+PINGS = {
+    None: '',
+    'crlf': 'modparam("nathelper", "natping_interval", 30)\n'
+            'modparam("nathelper", "ping_nated_only", 1)\n',
+    'options': 'modparam("nathelper", "natping_interval", 30)\n'
+               'modparam("nathelper", "ping_nated_only", 1)\n'
+               'modparam("nathelper", "sipping_bflag", 7)\n'
+               'modparam("nathelper", "sipping_from", '
+               '"sip:pinger@example.com")\n'
+               'modparam("nathelper", "sipping_method", "OPTIONS")\n',
+}
+
+
+def registrar(lab, host, port, phones, flush_s=60, ping=None):
+    """@phones: (user, password) of each.  @ping: what nathelper sends each
+    30 s to phones behind NAT; bindings are in memory alone then."""
     path = os.path.join(OUT, 'kamailio.sqlite')
     for suffix in ('', '-wal', '-shm', '-journal'):
         if os.path.exists(path + suffix):
@@ -60,4 +74,5 @@ def registrar(lab, host, port, phones, flush_s=60):
     db.commit()
     db.close()
     return Kamailio(lab, 'kamailio-register.cfg', 'kamailio-register.log',
-                    LISTEN='%s:%d' % (host, port), DB=path, FLUSH=flush_s)
+                    LISTEN='%s:%d' % (host, port), DB=path, FLUSH=flush_s,
+                    PING=PINGS[ping], DBMODE=0 if ping else 2)

@@ -29,10 +29,10 @@ def section(kind, name, lists=(), **options):
     return '\n'.join(lines) + '\n'
 
 
-def realm(name, address, port, media):
+def realm(name, address, port, media, **options):
     return section('realm', name, [('address', address),
                                    ('listen', 'udp:%d' % port)],
-                   media_ports=media, **REALM)
+                   media_ports=media, **{**REALM, **options})
 
 
 def relay_config():
@@ -56,9 +56,10 @@ def setup_config():
             section('route', 'all', [('to', 'callee')]))
 
 
-def register_config(phones, port):
+def register_config(phones, port, **options):
+    """@options: of the realm."""
     return (section('sbc', 'global', **GLOBAL) +
-            realm('a', SBC_A, port, '20000-39999') +
+            realm('a', SBC_A, port, '20000-39999', **options) +
             ''.join(section('phone', user, password=password)
                     for user, password in phones))
 

@@ -61,6 +61,16 @@ class Phones:
         r['rate'] = r['done'] / r['seconds']
         return r
 
+    def listen(self, first, count, seconds):
+        """What keeps NATs open, as it comes in @seconds."""
+        self.process.stdin.write('listen %d %d %d\n' % (first, count, seconds))
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        self.side.pids()
+        if not line:
+            raise BenchError('regload failed, see build/perf/regload.log')
+        return json.loads(line)
+
     def stop(self):
         self.process.stdin.close()
         self.lab.stop(self.process)

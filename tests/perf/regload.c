@@ -7,6 +7,7 @@
  *   register FIRST COUNT WINDOW   forget nonces, then register: 401, 200
  *   refresh FIRST COUNT WINDOW    with the nonce at hand and the next nc
  *   probe FIRST COUNT WINDOW      REGISTER without Contact: a look-up
+ *   listen FIRST COUNT SECONDS    answer OPTIONS, count what keeps NATs open
  *
  * At most WINDOW phones are under way at once; an unanswered request is sent
  * again after 0.5, 1, 2, 4 ... s and given up after 32 s.  Each command is
@@ -340,6 +341,103 @@ static void run(bool fresh, int first, int n, uint32_t window)
 	fflush(stdout);
 }
 
+/* ---- listening to keepalives ------------------------------------------------ */
+
+enum { BUCKET_MS = 100, BUCKETS = 6000 };
+
+static struct {
+	uint32_t crlf, options;
+	uint32_t per_bucket[BUCKETS];
+	uint32_t *per_phone;
+} pings;
+
+/* Copy what RFC 3261 8.2.6.2 wants copied; good enough for our own OPTIONS. */
+static void answer_options(const struct phone *p, const char *msg,
+			   const struct sockaddr_in *to)
+{
+	static const char *const copied[] = {
+		"Via:", "From:", "To:", "Call-ID:", "CSeq:"};
+	char out[4096] = "SIP/2.0 200 OK\r\n";
+	size_t n = strlen(out);
+
+	for (const char *line = msg; (line = strstr(line, "\r\n"));) {
+		const char *end;
+
+		line += 2;
+		end = strstr(line, "\r\n");
+		if (!end || end == line)
+			break;
+		for (unsigned int i = 0; i < 5; i++)
+			if (!strncasecmp(line, copied[i], strlen(copied[i])) &&
+			    n + (end - line) + 40 < sizeof(out))
+				n += sprintf(out + n, "%.*s%s\r\n",
+					     (int)(end - line), line,
+					     i == 2 ? ";tag=bench" : "");
+	}
+	n += sprintf(out + n, "Content-Length: 0\r\n\r\n");
+	sendto(p->fd, out, n, 0, (const struct sockaddr *)to, sizeof(*to));
+}
+
+static void take_ping(int index, char *msg, ssize_t len, int64_t since,
+		      const struct sockaddr_in *from)
+{
+	uint32_t bucket = since / (BUCKET_MS * 1000000LL);
+
+	if (len >= 8 && !memcmp(msg, "OPTIONS ", 8)) {
+		msg[len] = '\0';
+		pings.options++;
+		answer_options(&phones[index], msg, from);
+	} else if (len <= 4) {
+		pings.crlf++;
+	} else {
+		return;
+	}
+	pings.per_phone[index]++;
+	if (bucket < BUCKETS)
+		pings.per_bucket[bucket]++;
+}
+
+static void listen_to_pings(int first, int n, int seconds)
+{
+	int64_t begin = now_ns(), cpu = cpu_of_all_ns(), now;
+	int64_t length = seconds * 1000000000LL;
+	uint32_t most = 0, silent = 0;
+	struct epoll_event events[256];
+	char msg[4096];
+
+	memset(&pings, 0, sizeof(pings));
+	pings.per_phone = calloc(conf.phones, sizeof(uint32_t));
+	if (!pings.per_phone)
+		die("calloc");
+	while ((now = now_ns()) - begin < length) {
+		int got = epoll_wait(epoll_fd, events, 256, 10);
+
+		for (int i = 0; i < got; i++) {
+			int index = events[i].data.u32;
+			struct sockaddr_in from;
+			socklen_t size = sizeof(from);
+			ssize_t len = recvfrom(phones[index].fd, msg,
+					       sizeof(msg) - 1, MSG_DONTWAIT,
+					       (struct sockaddr *)&from, &size);
+
+			if (len >= 0)
+				take_ping(index, msg, len, now_ns() - begin,
+					  &from);
+		}
+	}
+	cpu = cpu_of_all_ns() - cpu;
+	for (int i = 0; i < seconds * 1000 / BUCKET_MS && i < BUCKETS; i++)
+		if (pings.per_bucket[i] > most)
+			most = pings.per_bucket[i];
+	for (int i = first; i < first + n; i++)
+		silent += !pings.per_phone[i];
+	printf("{\"crlf\":%u,\"options\":%u,\"seconds\":%d,\"cpu_us\":%.1f,"
+	       "\"busiest\":%u,\"silent\":%u}\n",
+	       pings.crlf, pings.options, seconds, cpu / 1e3, most, silent);
+	fflush(stdout);
+	free(pings.per_phone);
+}
+
 static void enter_namespace(void)
 {
 	char path[128];
@@ -454,6 +552,10 @@ int main(int argc, char **argv)
 		    window < 1) {
 			fprintf(stderr, "regload: bad command %s", line);
 			return 2;
+		}
+		if (!strcmp(word, "listen")) {
+			listen_to_pings(first, n, window);
+			continue;
 		}
 		with_contact = strcmp(word, "probe") != 0;
 		run(!strcmp(word, "register"), first, n, window);
