@@ -49,6 +49,7 @@ struct sdp_media {
 /* One heap object with its own copy of the text; slices point into it. */
 struct sdp {
 	uint64_t sess_id, sess_version; /* of o=, modulo 2^64 */
+	struct addr origin; /* host of o=; unset when that is a name */
 	struct sdp_media *media;
 	unsigned n_media; /* at least 1 */
 };

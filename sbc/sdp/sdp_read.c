@@ -177,7 +177,7 @@ static struct str cut_last(struct str *s)
 }
 
 /* o=<user> <id> <version> IN IP4 <address>, read from its end, because phones
- * write display names with spaces for <user>.  Only the numbers matter. */
+ * write display names with spaces for <user>. */
 static int read_origin(struct reader *r, struct str v)
 {
 	struct str address, type, net, version;
@@ -192,6 +192,8 @@ static int read_origin(struct reader *r, struct str v)
 	if (read_digits(version, &r->sdp->sess_version) ||
 	    read_digits(cut_last(&v), &r->sdp->sess_id) || !v.n)
 		return -EINVAL;
+	if (str_case_eq(net, STR("IN")) && !memchr(address.p, '%', address.n))
+		(void)addr_parse(&r->sdp->origin, address.p, address.n, 0);
 	r->has_origin = true;
 	return 0;
 }

@@ -651,6 +651,20 @@ static void free_accepts_nothing(void **state)
 	sdp_free(NULL);
 }
 
+static void the_origin_is_an_address_or_nothing(void **state)
+{
+	struct sdp *sdp = must_read(HEAD "m=audio 4000 RTP/AVP 0\r\n");
+	char text[ADDR_TEXT_MAX];
+
+	assert_string_equal(addr_fmt_host(&sdp->origin, text), "192.0.2.1");
+	sdp_free(sdp);
+	sdp = must_read("v=0\r\no=- 1 2 IN IP4 phone.example\r\ns=-\r\n"
+			"c=IN IP4 192.0.2.1\r\nt=0 0\r\n"
+			"m=audio 4000 RTP/AVP 0\r\n");
+	assert_false(addr_is_set(&sdp->origin));
+	sdp_free(sdp);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -708,6 +722,7 @@ int main(void)
 		cmocka_unit_test(description_does_not_lean_on_the_callers_text),
 		cmocka_unit_test(usual_description_is_kept_in_under_3_kb),
 		cmocka_unit_test(free_accepts_nothing),
+		cmocka_unit_test(the_origin_is_an_address_or_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
