@@ -22,13 +22,17 @@
 
 /* ---- evidence and verdict ------------------------------------------------ */
 
-/* What a message can show; each has a name, nat_evidence_name(). */
+/*
+ * What a message can show; each has a name, nat_evidence_name().  Names (not
+ * addresses) in a header show nothing, and a private address shows something
+ * only where the source is another.
+ */
 enum nat_evidence {
 	NAT_VIA_HOST,        /* top Via host is not the source's */
-	NAT_VIA_PORT,        /* top Via port is not the source's */
+	NAT_VIA_PORT,        /* top Via port is not the source's; UDP only */
 	NAT_VIA_PRIVATE,     /* top Via host is a private or CGN address */
 	NAT_CONTACT_HOST,    /* Contact host is not the source's */
-	NAT_CONTACT_PORT,    /* Contact port is not the source's */
+	NAT_CONTACT_PORT,    /* Contact port is not the source's; UDP only */
 	NAT_CONTACT_PRIVATE, /* Contact host is private or CGN */
 	NAT_SDP_HOST,        /* SDP c= is not the source's host */
 	NAT_SDP_PRIVATE,     /* SDP c= is private or CGN */
@@ -39,9 +43,9 @@ enum nat_evidence {
 	NAT_REPLIED_PRIVATE, /* a response's Contact or SDP named one */
 	/* what only an ALG does */
 	NAT_ALG_CALLID, /* Call-ID changed between requests of one binding */
-	NAT_ALG_MIX,    /* Via says the source, Contact does not, or the other
-			     way round */
-	NAT_ALG_SDP,    /* c= was rewritten and o= was not, or m= port and
+	NAT_ALG_MIX,    /* Via says the source, Contact does not: it is private,
+			   or only the port of one of them is wrong */
+	NAT_ALG_SDP,    /* o= was rewritten and c= was not, or m= port and
 			     a=rtcp do not fit */
 	NAT_ALG_LENGTH, /* Content-Length does not fit the body */
 	NAT_ALG_RPORT,  /* rport or received came filled in, and wrong */
@@ -59,14 +63,15 @@ struct nat_verdict {
 	uint32_t evidence; /* bit 1 << enum nat_evidence */
 	bool behind;       /* behind a NAT */
 	enum nat_alg alg;
-	struct addr
-		announced; /* what its Via or Contact said; unset = a name */
+	struct addr announced; /* what its Via, else its Contact said; unset =
+				  a name */
 };
 
 /* What is looked at; NULL or unset = not there. */
 struct nat_look {
 	const struct sip_view *view; /* request or response, with its flow */
-	struct addr sdp, sdp_origin; /* c= and o= of its description */
+	struct addr sdp;             /* c= of its description, port of m= */
+	struct addr sdp_origin;      /* o= */
 	uint16_t sdp_rtcp;           /* a=rtcp port, 0 = none */
 	const char *call_id;         /* of the binding's last REGISTER */
 };
@@ -79,8 +84,11 @@ void nat_verdict_add(struct nat_verdict *v, const struct nat_verdict *more);
 /* "contact-private", ... */
 const char *nat_evidence_name(enum nat_evidence e);
 const char *nat_alg_name(enum nat_alg alg); /* "none", "transparent", ... */
-/* The verdict in words for people, one sentence: "announced 192.168.1.7:5060,
- * seen from 84.1.2.3:40112: behind NAT". */
+/* The verdict in words for people, one sentence without control bytes:
+ * "announced 192.168.1.7:5060, seen from 84.1.2.3:40112: behind NAT; Call-ID
+ * rewritten between requests: SIP ALG, broken".  NAT_REASON_MAX is enough for
+ * any. */
+#define NAT_REASON_MAX 768
 void nat_reason(struct buf *out, const struct nat_verdict *v,
 		const struct addr *seen);
 
