@@ -8,17 +8,33 @@
  *
  *   state        packet from                     accepted
  *   nothing      host that may be learned        at once, and learned
+ *   nothing      any other host                  never; three in a row are told
+ *                                                (media.h, other_host)
  *   learned      the learned address and port    always
  *   learned      the same host, other port       with proof, old source silent
  *                                                for 60 ms
- *   learned      other host that may be learned  with proof, 3 in a row, old
- *                                                source silent for 500 ms
- *   any          everyone else                   never
+ *   learned      any other host, also one that   with proof, 3 in a row, old
+ *                signalling never named          source silent for 500 ms
+ *
+ * So 'restricted' limits who may be learned first; a stream that goes on
+ * elsewhere is followed by what it proves, because a NAT that was given a new
+ * address mid-call could not have been named before.
  *
  * Proof: SSRC equal, sequence number 1 to 50 ahead, timestamp not behind and
- * not further ahead than the time that passed allows.  One who sees nothing of
- * the stream has to guess some 60 bits; a phone whose NAT gave it a new port
- * simply goes on.
+ * not further ahead than the time that passed allows; so also after a long
+ * silence, in which a phone's clock runs on or stands still, but its sequence
+ * does not.  The row of a new host may begin while the old source has not been
+ * silent for long: with short packets 500 ms are more than 50 of them.
+ *
+ * What guessing would take.  One who sees nothing of the stream has to find
+ * some 60 bits, the SSRC among them.  One who knows the SSRC, from a report
+ * or an earlier look, has 10 bits of sequence and 10 to 18 of timestamp
+ * before him, few enough for a flood from many addresses at once while the
+ * phone is silent.  So wrong proofs with the right SSRC are counted over all
+ * who give them: GUESSES in GUESS_MS, and then the timestamp must be the very
+ * one that follows, or (at 8000 Hz) within 100 ms of the clock: 31 to 42 bits,
+ * hours of a full line.  A phone that goes on passes that too, so guessing
+ * does not keep it out, as putting everybody off would.
  *
  * Where it is sent to.
  *
@@ -34,20 +50,26 @@
  * may belong to anybody.  S with the host of SDP but another port is a phone
  * without NAT that sends and listens on different ports, so SDP holds; unless
  * signalling showed a NAT (a phone that learned its address by STUN, and a NAT
- * that maps each destination to its own port), then S holds.
+ * that maps each destination to its own port), then S holds.  When the one
+ * turns out to be deaf (path_way.c), the other of the two is tried.
  *
- * RTCP is learned by the same hosts on its own and moves only to a source that
- * speaks with the SSRC known, when the old one is silent for 500 ms.
+ * RTCP is learned on its own, from the same hosts and from where RTP now comes
+ * from, and moves only to a source that speaks with the SSRC known, when the
+ * old one is silent for 500 ms.
  */
 #include "media/latch.h"
 
 enum {
 	SILENT_PORT_MS = 60,
 	SILENT_HOST_MS = 500,
-	HOST_TRIES = 3,
+	IN_A_ROW = 3,
 	SEQ_AHEAD_MAX = 50,
 	SEQ_LATE_MAX = 100, /* further back is a restart, not a late packet */
 	TIMESTAMP_SLACK_MS = 1000,
+	TIMESTAMP_NARROW_MS = 100,
+	GUESSES = 32,
+	GUESS_MS = 10000,
+	NARROW_TICKS_PER_MS = 8,
 };
 
 static bool is_signalled(const struct latch_rule *rule, const struct addr *from)
@@ -57,10 +79,12 @@ static bool is_signalled(const struct latch_rule *rule, const struct addr *from)
 }
 
 bool latch_may_speak(const struct latch *l, const struct latch_rule *rule,
-		     const struct addr *from)
+		     const struct addr *from, mono_ms now)
 {
-	return (l->learned && addr_equal(from, &l->source)) || rule->open ||
-	       is_signalled(rule, from);
+	if (l->learned)
+		return now - l->heard >= SILENT_PORT_MS ||
+		       addr_equal(from, &l->source);
+	return rule->open || is_signalled(rule, from);
 }
 
 /* Ticks per ms that the timestamps of @payload_type can advance at most: the
@@ -71,21 +95,71 @@ static uint32_t ticks_per_ms(uint8_t payload_type)
 				 1 << 8 | 1 << 9 | 1 << 12 | 1 << 13 | 1 << 15 |
 				 1 << 18;
 
-	return payload_type < 32 && at_8000 >> payload_type & 1 ? 8 : 96;
+	return payload_type < 32 && at_8000 >> payload_type & 1
+		       ? NARROW_TICKS_PER_MS
+		       : 96;
 }
 
-static bool is_continuation(const struct latch *l, const struct rtp_hdr *h,
-			    mono_ms silent)
+/* Could the clock of the stream have come to this in @silent ms? */
+static bool is_in_time(const struct latch *l, const struct rtp_hdr *h,
+		       mono_ms silent)
 {
-	uint16_t ahead = (uint16_t)(h->seq - l->seq);
 	uint64_t ticks = (uint64_t)(silent + TIMESTAMP_SLACK_MS) *
 			 ticks_per_ms(h->payload_type);
 
 	/* Half the circle is behind us, however long the silence was. */
 	if (ticks > INT32_MAX)
 		ticks = INT32_MAX;
-	return h->ssrc == l->ssrc && ahead >= 1 && ahead <= SEQ_AHEAD_MAX &&
-	       h->timestamp - l->timestamp <= ticks;
+	return h->timestamp - l->timestamp <= ticks;
+}
+
+/* The very timestamp of the packet that many after the newest, or what the
+ * clock must show now. */
+static bool is_just_in_time(const struct latch *l, const struct rtp_hdr *h,
+			    mono_ms silent)
+{
+	uint32_t passed = h->timestamp - l->timestamp;
+	uint16_t ahead = (uint16_t)(h->seq - l->seq);
+	int64_t off;
+
+	if (passed == l->frame * ahead)
+		return true;
+	off = (int64_t)passed - silent * NARROW_TICKS_PER_MS;
+	return ticks_per_ms(h->payload_type) == NARROW_TICKS_PER_MS &&
+	       off <= TIMESTAMP_NARROW_MS * NARROW_TICKS_PER_MS &&
+	       off >= -TIMESTAMP_NARROW_MS * NARROW_TICKS_PER_MS;
+}
+
+/* Count a wrong proof of one who has the SSRC. */
+static void note_guess(struct latch *l, mono_ms now)
+{
+	if (now - l->guessed > GUESS_MS) {
+		l->guessed = now;
+		l->guesses = 0;
+	}
+	if (l->guesses < GUESSES)
+		l->guesses++;
+}
+
+static bool is_guessed_at(const struct latch *l, mono_ms now)
+{
+	return l->guesses >= GUESSES && now - l->guessed <= GUESS_MS;
+}
+
+/* @after: the sequence number that @h should go on from. */
+static bool has_proof(struct latch *l, const struct rtp_hdr *h, uint16_t after,
+		      mono_ms now)
+{
+	uint16_t ahead = (uint16_t)(h->seq - after);
+	mono_ms silent = now - l->heard;
+
+	if (h->ssrc != l->ssrc)
+		return false;
+	if (ahead < 1 || ahead > SEQ_AHEAD_MAX || !is_in_time(l, h, silent)) {
+		note_guess(l, now);
+		return false;
+	}
+	return !is_guessed_at(l, now) || is_just_in_time(l, h, silent);
 }
 
 static void learn(struct latch *l, const struct addr *from,
@@ -93,62 +167,83 @@ static void learn(struct latch *l, const struct addr *from,
 {
 	*l = (struct latch){.source = *from,
 			    .learned = true,
+			    .guesses = l->guesses,
 			    .seq = h->seq,
 			    .ssrc = h->ssrc,
 			    .timestamp = h->timestamp,
-			    .heard = now};
+			    .frame = l->frame,
+			    .heard = now,
+			    .guessed = l->guessed};
 }
 
 /* The learned source goes on; whoever wanted its place starts anew. */
 static void go_on(struct latch *l, const struct rtp_hdr *h, mono_ms now)
 {
-	bool is_late = h->ssrc == l->ssrc &&
-		       (uint16_t)(l->seq - h->seq) < SEQ_LATE_MAX;
+	bool is_same = h->ssrc == l->ssrc;
 
 	l->heard = now;
 	l->tries = 0;
-	if (is_late)
+	if (is_same && (uint16_t)(l->seq - h->seq) < SEQ_LATE_MAX)
 		return;
+	if (is_same && h->seq == (uint16_t)(l->seq + 1))
+		l->frame = h->timestamp - l->timestamp;
 	l->seq = h->seq;
 	l->ssrc = h->ssrc;
 	l->timestamp = h->timestamp;
 }
 
-/* Count a packet of another address towards a take-over. */
-static bool has_claimed(struct latch *l, const struct addr *from,
-			const struct rtp_hdr *h)
+static bool is_claimant(const struct latch *l, const struct addr *from)
 {
-	bool in_a_row = l->tries && addr_equal(from, &l->claimant) &&
-			h->seq == (uint16_t)(l->claimed_seq + 1);
+	return l->tries && addr_equal(from, &l->claimant);
+}
 
-	l->tries = in_a_row ? l->tries + 1 : 1;
+/* How many packets in a row @from has sent, with this one. */
+static unsigned count_row(struct latch *l, const struct addr *from,
+			  const struct rtp_hdr *h)
+{
+	if (!is_claimant(l, from) || h->seq != (uint16_t)(l->claimed_seq + 1))
+		l->tries = 0;
+	if (l->tries < IN_A_ROW)
+		l->tries++;
 	l->claimant = *from;
 	l->claimed_seq = h->seq;
-	return l->tries >= HOST_TRIES;
+	return l->tries;
+}
+
+/* Somebody else than the learned source: is the stream his now? */
+static bool takes_over(struct latch *l, const struct addr *from,
+		       const struct rtp_hdr *h, mono_ms now)
+{
+	mono_ms silent = now - l->heard;
+	uint16_t after = is_claimant(l, from) ? l->claimed_seq : l->seq;
+
+	if (silent < SILENT_PORT_MS || !has_proof(l, h, after, now))
+		return false;
+	if (addr_same_host(from, &l->source))
+		return true;
+	return count_row(l, from, h) >= IN_A_ROW && silent >= SILENT_HOST_MS;
 }
 
 enum latch_verdict latch_rtp(struct latch *l, const struct addr *from,
 			     const struct rtp_hdr *h, mono_ms now)
 {
-	mono_ms silent = now - l->heard;
-	bool is_port_only;
-
-	if (!l->learned) {
-		learn(l, from, h, now);
-		return LATCH_LEARNED;
-	}
-	if (addr_equal(from, &l->source)) {
+	if (l->learned && addr_equal(from, &l->source)) {
 		go_on(l, h, now);
 		return LATCH_ACCEPT;
 	}
-	is_port_only = addr_same_host(from, &l->source);
-	if (silent < (is_port_only ? SILENT_PORT_MS : SILENT_HOST_MS) ||
-	    !is_continuation(l, h, silent))
-		return LATCH_STRANGER;
-	if (!is_port_only && !has_claimed(l, from, h))
+	if (l->learned && !takes_over(l, from, h, now))
 		return LATCH_STRANGER;
 	learn(l, from, h, now);
 	return LATCH_LEARNED;
+}
+
+bool latch_is_foreign(struct latch *l, const struct addr *from,
+		      const struct rtp_hdr *h)
+{
+	if (h->ssrc != l->ssrc)
+		l->tries = 0;
+	l->ssrc = h->ssrc;
+	return count_row(l, from, h) >= IN_A_ROW;
 }
 
 bool latch_may_report(const struct latch_rtcp *l, const struct latch *rtp,
@@ -159,8 +254,7 @@ bool latch_may_report(const struct latch_rtcp *l, const struct latch *rtp,
 	if (is_signalled(rule, from) || addr_same_host(from, &rule->sdp_rtcp))
 		return true;
 	/* 'open' ends where RTP has shown which host it is. */
-	return rule->open &&
-	       (!rtp->learned || addr_same_host(from, &rtp->source));
+	return rtp->learned ? addr_same_host(from, &rtp->source) : rule->open;
 }
 
 enum latch_verdict latch_report(struct latch_rtcp *l, const struct addr *from,
@@ -212,5 +306,20 @@ void latch_target(struct addr *out, const struct latch_rule *rule,
 	if (source && (rule->behind_nat || !addr_same_host(source, sdp)))
 		*out = *source;
 	else if (source || is_plausible(rule, sdp))
+		*out = *sdp;
+}
+
+void latch_other(struct addr *out, const struct latch_rule *rule,
+		 const struct addr *sdp, const struct addr *source)
+{
+	struct addr first;
+
+	latch_target(&first, rule, sdp, source);
+	*out = (struct addr){0};
+	if (!source || !addr_is_set(&first) || addr_equal(source, sdp))
+		return;
+	if (addr_equal(&first, sdp))
+		*out = *source;
+	else if (is_plausible(rule, sdp))
 		*out = *sdp;
 }

@@ -28,11 +28,15 @@ struct latch_rule {
 struct latch {
 	struct addr source;
 	bool learned;
-	uint8_t tries; /* packets in a row of @claimant */
+	uint8_t tries;   /* packets in a row of @claimant */
+	uint8_t guesses; /* wrong proofs with the right SSRC, since @guessed */
 	uint16_t seq, claimed_seq;
 	uint32_t ssrc, timestamp; /* with @seq: the newest packet accepted */
+	uint32_t frame;           /* ticks from one packet to the next */
 	mono_ms heard;            /* when any packet of @source was accepted */
-	struct addr claimant;     /* another address that wants to take over */
+	mono_ms guessed;
+	struct addr claimant; /* another address that wants to take over, or
+				 while nobody is learned, one that may not */
 };
 
 /* The source of RTCP; never moves RTP. */
@@ -49,16 +53,26 @@ enum latch_verdict {
 	LATCH_LEARNED,  /* accept; the source is new */
 };
 
-/* Is @from worth reading: the learned source, or a host that may become it?
- * Cheap; what it refuses is a stranger whatever the packet says. */
+/*
+ * Is a packet of @from worth reading: the learned source, one that may be
+ * learned first, or one that may try to take over a silent source?  Cheap;
+ * what it refuses is a stranger whatever the packet says.
+ */
 bool latch_may_speak(const struct latch *l, const struct latch_rule *rule,
-		     const struct addr *from);
+		     const struct addr *from, mono_ms now);
 /*
  * May this packet, valid and of a negotiated payload type, be accepted?  Only
  * for sources that latch_may_speak() let pass.
  */
 enum latch_verdict latch_rtp(struct latch *l, const struct addr *from,
 			     const struct rtp_hdr *h, mono_ms now);
+/*
+ * Nobody is learned, and @from may not be: is it a stream all the same, and
+ * no probe?  True from the third packet in a row on (S0-36: media from
+ * another address than signalling).
+ */
+bool latch_is_foreign(struct latch *l, const struct addr *from,
+		      const struct rtp_hdr *h);
 
 bool latch_may_report(const struct latch_rtcp *l, const struct latch *rtp,
 		      const struct latch_rule *rule, const struct addr *from);
@@ -72,5 +86,9 @@ enum latch_verdict latch_report(struct latch_rtcp *l, const struct addr *from,
  */
 void latch_target(struct addr *out, const struct latch_rule *rule,
 		  const struct addr *sdp, const struct addr *source);
+/* The other of the two, SDP's address and the learned source, when both are
+ * possible; else unset. */
+void latch_other(struct addr *out, const struct latch_rule *rule,
+		 const struct addr *sdp, const struct addr *source);
 
 #endif

@@ -40,6 +40,15 @@ struct media_stream_conf {
 	bool latch_open; /* realm option latch 'open' */
 };
 
+/*
+ * A packet that says nothing, to open a way with (RFC 6263 4.6): payload type
+ * and @n bytes of @byte, which is silence in it; 0 = without payload.  A type
+ * that is not in media_remote.payload_types: send none.
+ */
+struct media_filler {
+	uint8_t type, byte, n;
+};
+
 struct media_remote {
 	struct addr rtp; /* where SDP wants it; unset or 0.0.0.0 = send
 			     nothing */
@@ -50,6 +59,10 @@ struct media_remote {
 	bool send;    /* peer wants to be sent to */
 	bool behind_nat; /* signalling showed a NAT: once heard, RTP goes where
 			    it comes from, even if SDP has the same host */
+	struct media_filler filler; /* sent while nobody is heard and there is
+				       nothing to relay: each 200 ms, 25 times
+				       at most after a change of rtp, rtcp,
+				       payload_types or of the partner */
 };
 
 struct media_stats {
@@ -59,11 +72,19 @@ struct media_stats {
 	uint64_t drop_stranger, drop_malformed, drop_payload_type;
 	uint64_t drop_unbridged; /* nobody to send to, or on hold */
 	mono_ms last_in;         /* of the last valid RTP or RTCP; 0 = never */
-	uint32_t moves;          /* times that the source of RTP changed */
-	uint32_t pierced;        /* fillers sent to open a way (RFC 6263) */
-	uint32_t refused; /* ICMP said that nobody listens where we send */
+	mono_ms last_rtp;        /* of the last valid RTP; 0 = never */
+	uint32_t moves;   /* times that a learned source was followed to another
+			     address or port */
+	uint32_t pierced; /* fillers sent to open a way (RFC 6263), not in
+			     out_packets */
+	uint32_t refused; /* times that ICMP said, quoting a packet of ours,
+			     that nobody listens where we send */
+	uint32_t flips;   /* times that we went over to the other of SDP's
+			     address and the learned source, because the one
+			     was deaf (ICMP, RTCP) */
 	bool latched;
-	bool other_host;    /* RTP came from a host that may not be learned */
+	bool other_host;    /* nobody is latched, and a stream comes from a host
+			    that may not be learned */
 	struct addr remote; /* where RTP is sent now; unset = nowhere */
 };
 

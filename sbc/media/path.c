@@ -20,50 +20,15 @@
 
 #include <string.h>
 
-static void add(path_count *c, uint64_t n)
-{
-	atomic_store_explicit(c,
-			      atomic_load_explicit(c, memory_order_relaxed) + n,
-			      memory_order_relaxed);
-}
-
 static bool drop(path_count *why)
 {
-	add(why, 1);
+	path_add(why, 1);
 	return false;
 }
 
 static bool is_negotiated(const struct path *p, uint8_t payload_type)
 {
 	return p->payload_types[payload_type >> 6] >> (payload_type & 63) & 1;
-}
-
-/* Let path_read_stats() see the latch and the target of RTP. */
-static void publish(struct path *p)
-{
-	struct path_view *v = &p->view;
-	uint64_t words[PATH_VIEW_WORDS] = {0};
-
-	memcpy(words, &p->to_rtp, sizeof(p->to_rtp));
-	atomic_fetch_add_explicit(&v->version, 1, memory_order_acq_rel);
-	for (int i = 0; i < PATH_VIEW_WORDS; i++)
-		atomic_store_explicit(&v->remote[i], words[i],
-				      memory_order_release);
-	atomic_store_explicit(&v->latched, p->latch.learned,
-			      memory_order_release);
-	atomic_fetch_add_explicit(&v->version, 1, memory_order_release);
-}
-
-/* Work out once where to send, not with each packet. */
-static void aim(struct path *p)
-{
-	latch_target(&p->to_rtp, &p->rule, &p->rule.sdp,
-		     p->latch.learned ? &p->latch.source : NULL);
-	latch_target(&p->to_rtcp, &p->rule, &p->rule.sdp_rtcp,
-		     p->latch_rtcp.learned ? &p->latch_rtcp.source : NULL);
-	if (p->mux)
-		p->to_rtcp = p->to_rtp;
-	publish(p);
 }
 
 static void note_arrival(struct path *in, const struct path_packet *pkt)
@@ -87,9 +52,10 @@ static bool walk_rtcp(struct path *in, const struct path_packet *pkt,
 	if (verdict == LATCH_STRANGER)
 		return drop(&in->n.stranger);
 	if (verdict == LATCH_LEARNED)
-		aim(in);
-	add(&in->n.rtcp_in, 1);
+		path_aim(in);
+	path_add(&in->n.rtcp_in, 1);
 	note_arrival(in, pkt);
+	path_hear_report(in, pkt);
 
 	if (!out || !addr_is_set(&out->to_rtcp))
 		return false;
@@ -106,33 +72,79 @@ static void count_in(struct path *in, const struct path_packet *pkt,
 		     const struct rtp_hdr *h)
 {
 	rtp_stat_add(&in->stat, h->ssrc, h->seq);
-	add(&in->n.in_packets, 1);
-	add(&in->n.in_bytes, pkt->n);
+	path_add(&in->n.in_packets, 1);
+	path_add(&in->n.in_bytes, pkt->n);
 	atomic_store_explicit(&in->n.in_lost, rtp_stat_lost(&in->stat),
 			      memory_order_relaxed);
 	note_arrival(in, pkt);
+	atomic_store_explicit(&in->n.last_rtp, pkt->now, memory_order_relaxed);
+}
+
+/* Nobody has been heard, and @pkt's sender may not be: when it is a stream
+ * and no probe, whoever runs the box should know. */
+static void look_at_other_host(struct path *in, const struct path_packet *pkt)
+{
+	struct rtp_hdr h;
+
+	if (atomic_load_explicit(&in->n.other_host, memory_order_relaxed) ||
+	    rtp_read(&h, pkt->bytes, pkt->n) ||
+	    !is_negotiated(in, h.payload_type) ||
+	    !latch_is_foreign(&in->latch, &pkt->from, &h))
+		return;
+	atomic_store_explicit(&in->n.other_host, true, memory_order_relaxed);
+}
+
+/* What one says who only might take over is a stranger's, right or wrong. */
+static bool drop_of(struct path *in, const struct path_packet *pkt,
+		    path_count *why)
+{
+	bool is_other =
+		in->latch.learned && !addr_equal(&pkt->from, &in->latch.source);
+
+	return drop(is_other ? &in->n.stranger : why);
+}
+
+/* May it be accepted?  What is learned by it is acted upon. */
+static bool is_heard(struct path *in, const struct path_packet *pkt,
+		     const struct rtp_hdr *h)
+{
+	bool was_learned = in->latch.learned;
+	struct addr before = in->latch.source;
+
+	switch (latch_rtp(&in->latch, &pkt->from, h, pkt->now)) {
+	case LATCH_STRANGER:
+		return false;
+	case LATCH_ACCEPT:
+		return true;
+	case LATCH_LEARNED:
+		break;
+	}
+	atomic_store_explicit(&in->n.other_host, false, memory_order_relaxed);
+	if (was_learned)
+		path_moved(in, &before);
+	path_aim(in);
+	return true;
 }
 
 bool path_walk(struct path *in, const struct path_packet *pkt,
 	       struct path_hop *hop)
 {
-	enum latch_verdict verdict;
 	struct path *out = in->partner;
 	struct rtp_hdr h;
 
 	if (pkt->on_rtcp_port || (in->mux && rtp_is_rtcp(pkt->bytes, pkt->n)))
 		return walk_rtcp(in, pkt, hop);
-	if (!latch_may_speak(&in->latch, &in->rule, &pkt->from))
+	if (!latch_may_speak(&in->latch, &in->rule, &pkt->from, pkt->now)) {
+		if (!in->latch.learned)
+			look_at_other_host(in, pkt);
 		return drop(&in->n.stranger);
+	}
 	if (rtp_read(&h, pkt->bytes, pkt->n))
-		return drop(&in->n.malformed);
+		return drop_of(in, pkt, &in->n.malformed);
 	if (!is_negotiated(in, h.payload_type))
-		return drop(&in->n.payload_type);
-	verdict = latch_rtp(&in->latch, &pkt->from, &h, pkt->now);
-	if (verdict == LATCH_STRANGER)
+		return drop_of(in, pkt, &in->n.payload_type);
+	if (!is_heard(in, pkt, &h))
 		return drop(&in->n.stranger);
-	if (verdict == LATCH_LEARNED)
-		aim(in);
 	count_in(in, pkt, &h);
 
 	if (!in->receive || !out || !out->send || !addr_is_set(&out->to_rtp))
@@ -145,12 +157,12 @@ void path_sent(const struct path_hop *hop, size_t n)
 {
 	struct path_counters *c = &hop->out->n;
 
-	if (hop->is_rtcp) {
-		add(&c->rtcp_out, 1);
+	if (hop->is_rtcp || hop->is_filler) {
+		path_add(hop->is_rtcp ? &c->rtcp_out : &c->pierced, 1);
 		return;
 	}
-	add(&c->out_packets, 1);
-	add(&c->out_bytes, n);
+	path_add(&c->out_packets, 1);
+	path_add(&c->out_bytes, n);
 }
 
 void path_open_latch(struct path *p, bool latch_open)
@@ -170,9 +182,14 @@ void path_remote(struct path *p, const struct media_remote *r)
 			    p->payload_types[0] == r->payload_types[0] &&
 			    p->payload_types[1] == r->payload_types[1];
 
+	p->pierce.filler = r->filler;
 	if (!is_unchanged) {
 		p->latch = (struct latch){0};
 		p->latch_rtcp = (struct latch_rtcp){0};
+		path_way_reset(p);
+		path_pierce_reset(p);
+		atomic_store_explicit(&p->n.other_host, false,
+				      memory_order_relaxed);
 	}
 	p->rule.sdp = r->rtp;
 	p->rule.sdp_rtcp = r->rtcp;
@@ -183,7 +200,7 @@ void path_remote(struct path *p, const struct media_remote *r)
 	p->receive = r->receive;
 	p->send = r->send;
 	p->mux = addr_is_set(&r->rtp) && addr_equal(&r->rtp, &r->rtcp);
-	aim(p);
+	path_aim(p);
 }
 
 static void let_go(struct path *p)
@@ -203,6 +220,8 @@ void path_bridge(struct path *a, struct path *b)
 	let_go(b);
 	a->partner = b;
 	b->partner = a;
+	path_pierce_reset(a);
+	path_pierce_reset(b);
 }
 
 static void read_view(const struct path_view *v, struct media_stats *out)
@@ -223,29 +242,32 @@ static void read_view(const struct path_view *v, struct media_stats *out)
 	memcpy(&out->remote, words, sizeof(out->remote));
 }
 
-static uint64_t get(const path_count *c)
-{
-	return atomic_load_explicit(c, memory_order_relaxed);
-}
-
 void path_read_stats(const struct path *p, struct media_stats *out)
 {
 	const struct path_counters *n = &p->n;
 
 	*out = (struct media_stats){
-		.in_packets = get(&n->in_packets),
-		.in_bytes = get(&n->in_bytes),
-		.in_lost = get(&n->in_lost),
-		.out_packets = get(&n->out_packets),
-		.out_bytes = get(&n->out_bytes),
-		.rtcp_in = get(&n->rtcp_in),
-		.rtcp_out = get(&n->rtcp_out),
-		.drop_stranger = get(&n->stranger),
-		.drop_malformed = get(&n->malformed),
-		.drop_payload_type = get(&n->payload_type),
-		.drop_unbridged = get(&n->unbridged),
+		.in_packets = path_get(&n->in_packets),
+		.in_bytes = path_get(&n->in_bytes),
+		.in_lost = path_get(&n->in_lost),
+		.out_packets = path_get(&n->out_packets),
+		.out_bytes = path_get(&n->out_bytes),
+		.rtcp_in = path_get(&n->rtcp_in),
+		.rtcp_out = path_get(&n->rtcp_out),
+		.drop_stranger = path_get(&n->stranger),
+		.drop_malformed = path_get(&n->malformed),
+		.drop_payload_type = path_get(&n->payload_type),
+		.drop_unbridged = path_get(&n->unbridged),
 		.last_in =
 			atomic_load_explicit(&n->last_in, memory_order_relaxed),
+		.last_rtp = atomic_load_explicit(&n->last_rtp,
+						 memory_order_relaxed),
+		.moves = (uint32_t)path_get(&n->moves),
+		.pierced = (uint32_t)path_get(&n->pierced),
+		.refused = (uint32_t)path_get(&n->refused),
+		.flips = (uint32_t)path_get(&n->flips),
+		.other_host = atomic_load_explicit(&n->other_host,
+						   memory_order_relaxed),
 	};
 	read_view(&p->view, out);
 }

@@ -31,6 +31,9 @@ struct path_counters {
 	path_count out_packets, out_bytes;
 	path_count rtcp_in, rtcp_out;
 	path_count stranger, malformed, payload_type, unbridged;
+	path_count moves, pierced, refused, flips;
+	_Atomic mono_ms last_rtp;
+	atomic_bool other_host;
 };
 
 enum { PATH_VIEW_WORDS = (sizeof(struct addr) + 7) / 8 };
@@ -41,6 +44,29 @@ struct path_view {
 	atomic_bool latched;
 	_Atomic uint64_t remote[PATH_VIEW_WORDS];
 };
+
+/* Whether SDP's address or the learned source is sent to (path_way.c). */
+struct path_way {
+	bool follows; /* it moved, and was sent to where it came from */
+	bool other;   /* what latch_target() says is deaf: latch_other() */
+	uint8_t flips;
+	uint8_t deaf_reports; /* in a row */
+	mono_ms refused_at;   /* first of the ICMP errors that count */
+	bool is_reported;     /* @seq of @ssrc stood in the last report */
+	uint32_t ssrc, seq;   /* of the partner's stream */
+	uint64_t sent_before; /* packets, up to the last report */
+};
+
+/* Fillers, while nobody is heard (path_pierce.c). */
+struct path_pierce {
+	struct media_filler filler;
+	uint8_t left;
+	uint16_t seq;
+	uint32_t ssrc, timestamp;
+	uint64_t relayed; /* out_packets when last looked at */
+};
+
+enum { PATH_PIERCE_MS = 200, PATH_FILLER_MAX = 12 + UINT8_MAX };
 
 /* One end: what comes in here goes out at @partner.  What each packet needs
  * stands first, in few cache lines. */
@@ -57,6 +83,8 @@ struct path {
 	struct addr to_rtcp;
 	struct latch_rtcp latch_rtcp;
 	struct latch_rule rule;
+	struct path_way way;
+	struct path_pierce pierce;
 	struct path_view view;
 };
 
@@ -73,7 +101,7 @@ struct path_hop {
 	struct path *out;
 	const struct addr *to; /* lives until the next walk */
 	bool from_rtcp_port;
-	bool is_rtcp;
+	bool is_rtcp, is_filler;
 };
 
 /* A zeroed path drops everything until path_remote(). */
@@ -89,6 +117,42 @@ bool path_walk(struct path *in, const struct path_packet *pkt,
 	       struct path_hop *hop);
 void path_sent(const struct path_hop *hop, size_t n);
 
+/*
+ * The kernel took an ICMP port unreachable for a packet from @p's RTP port to
+ * @to; @quote are the bytes of it that came back.  Believed only for where we
+ * send now and when it quotes a packet of late, as anybody may have sent it.
+ */
+void path_refused(struct path *p, const struct addr *to, const uint8_t *quote,
+		  size_t n, mono_ms now);
+
+/* Does the stream need path_pierce() PATH_PIERCE_MS from now? */
+bool path_is_waiting(const struct path *p);
+/* Call it then; true: send the @n bytes written to @bytes as @hop says. */
+bool path_pierce(struct path *p, uint8_t bytes[PATH_FILLER_MAX], size_t *n,
+		 struct path_hop *hop);
+
 void path_read_stats(const struct path *p, struct media_stats *out);
+
+/* ---- between path.c, path_way.c and path_pierce.c ------------------------- */
+
+static inline uint64_t path_get(const path_count *c)
+{
+	return atomic_load_explicit(c, memory_order_relaxed);
+}
+
+static inline void path_add(path_count *c, uint64_t n)
+{
+	atomic_store_explicit(c, path_get(c) + n, memory_order_relaxed);
+}
+
+/* Work out where to send; after a change of the rule, a latch or the way. */
+void path_aim(struct path *p);
+/* @p's RTP now comes from elsewhere than @before. */
+void path_moved(struct path *p, const struct addr *before);
+/* What @pkt, RTCP that was accepted at @p, tells of what @p was sent. */
+void path_hear_report(struct path *p, const struct path_packet *pkt);
+/* The latch was started anew, or the partner is another one. */
+void path_way_reset(struct path *p);
+void path_pierce_reset(struct path *p);
 
 #endif

@@ -52,6 +52,8 @@ struct media_stream {
 	/* the worker's from worker_watch() until it is released */
 	int fd[2]; /* RTP, RTCP */
 	struct path path;
+	struct list waiting; /* in the worker's list while path_is_waiting() */
+	mono_ms pierce_at;
 
 	/* between the threads */
 	atomic_bool is_posted; /* stands in the list of wishes */

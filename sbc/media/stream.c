@@ -82,6 +82,19 @@ static int open_socket(int *out, int family)
 	return 0;
 }
 
+/* Let ICMP errors queue up at the RTP socket (path_way.c).  Not at the RTCP
+ * one: many a phone takes no RTCP at all, which means nothing. */
+static int hear_of_errors(int fd, int family)
+{
+	int on = 1;
+	int err = family == AF_INET6 ? setsockopt(fd, IPPROTO_IPV6,
+						  IPV6_RECVERR, &on, sizeof(on))
+				     : setsockopt(fd, IPPROTO_IP, IP_RECVERR,
+						  &on, sizeof(on));
+
+	return err ? -errno : 0;
+}
+
 static void close_socket(int *fd)
 {
 	if (*fd >= 0)
@@ -169,6 +182,7 @@ static int create(struct media_stream **out, struct media *m,
 	s->local[0] = s->local[1] = conf->local;
 	s->fd[0] = s->fd[1] = -1;
 	wish_box_init(&s->box);
+	list_init(&s->waiting);
 	path_open_latch(&s->path, conf->latch_open);
 	err = media_ports(m, &s->ports, conf);
 	for (int i = 0; i < 2 && !err; i++)
@@ -196,7 +210,10 @@ int media_stream_open(struct media_stream **out, struct media *m,
 		stream_free(s);
 		return err;
 	}
-	err = hash_insert(&m->by_addr, &s->by_addr, addr_hash(&s->local[0]));
+	err = hear_of_errors(s->fd[0], addr_family(&s->local[0]));
+	if (!err)
+		err = hash_insert(&m->by_addr, &s->by_addr,
+				  addr_hash(&s->local[0]));
 	if (err)
 		goto fail;
 	err = worker_watch(s->worker, s);

@@ -5,7 +5,9 @@
  *
  *   epoll_wait (up to 64 sockets that have something)
  *      for each: one recvfrom -> path_walk() -> one sendto
+ *                ICMP errors, when there are any -> path_refused()
  *      then, when the control thread has knocked: wishes, then closing
+ *      then, for streams that wait for their peer: path_pierce() -> sendto
  *
  * One packet per socket and turn, whatever waits there: a flood at one port
  * takes its turn like every call.  Level-triggered, so that no second read is
@@ -23,15 +25,20 @@
 #include "media/worker.h"
 
 #include <errno.h>
+#include <netinet/icmp6.h>
+#include <netinet/ip_icmp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <linux/errqueue.h> /* needs <time.h> */
 
 #include "core/loop.h"
 #include "media/session.h"
@@ -44,6 +51,8 @@ enum {
 	NAP_SLACK_NS = 1000, /* the kernel's 50 us would be a long nap */
 	THICK_US = 100,      /* batches closer than this */
 	ENOUGH = 8,          /* packets of a batch that need no nap */
+	ERRORS_AT_ONCE = 8,
+	QUOTE_BYTES = 64,
 };
 
 typedef _Atomic(struct media_stream *) stream_chain;
@@ -56,6 +65,7 @@ struct worker {
 	bool is_knock_due; /* at the end of the loop's turn */
 	atomic_bool stop;
 	stream_chain wishes, closing, released;
+	struct list waiting; /* its own: streams, soonest pierce_at first */
 	uint8_t packet[PACKET_BYTES];
 };
 
@@ -103,6 +113,7 @@ int worker_create(struct worker **out, unsigned index, struct loop *loop)
 	if (!w)
 		return -ENOMEM;
 	w->loop = loop;
+	list_init(&w->waiting);
 	w->epoll = epoll_create1(EPOLL_CLOEXEC);
 	w->knock = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (w->epoll < 0 || w->knock < 0)
@@ -224,6 +235,16 @@ static void fulfil(struct media_stream *s)
 	path_bridge(&s->path, wish->partner ? &wish->partner->path : NULL);
 }
 
+/* All wait for the same time, so that who comes last is due last. */
+static void wait_for_peer(struct worker *w, struct media_stream *s)
+{
+	list_remove(&s->waiting);
+	if (!path_is_waiting(&s->path))
+		return;
+	s->pierce_at = clock_mono() + PATH_PIERCE_MS;
+	list_append(&w->waiting, &s->waiting);
+}
+
 /*
  * Whoever closes a stream has made its wishes before.  So with the closing
  * list read first, the list of wishes holds all that concerns those streams,
@@ -243,23 +264,42 @@ static void obey(struct worker *w)
 		atomic_store_explicit(&s->is_posted, false,
 				      memory_order_release);
 		fulfil(s);
+		wait_for_peer(w, s);
 	}
 	for (struct media_stream *s = closing; s; s = next) {
 		next = s->next_closing;
 		path_bridge(&s->path, NULL);
+		list_remove(&s->waiting);
 		stream_close_sockets(s);
 		push(&w->released, s, &s->next_closing);
 	}
 }
 
+static struct media_stream *stream_of(uintptr_t mark)
+{
+	return (struct media_stream *)(mark & ~(uintptr_t)1);
+}
+
+static void send_on(const struct path_hop *hop, const uint8_t *bytes, size_t n)
+{
+	int fd = container_of(hop->out, struct media_stream, path)
+			 ->fd[hop->from_rtcp_port];
+	ssize_t sent = sendto(fd, bytes, n, 0, &hop->to->sa, addr_len(hop->to));
+
+	/* An ICMP error of an earlier packet is told only once, here. */
+	if (sent < 0 && errno != EAGAIN)
+		sent = sendto(fd, bytes, n, 0, &hop->to->sa, addr_len(hop->to));
+	if (sent == (ssize_t)n)
+		path_sent(hop, n);
+}
+
 static void relay_one(struct worker *w, uintptr_t mark, mono_ms now)
 {
-	struct media_stream *s = (struct media_stream *)(mark & ~(uintptr_t)1);
+	struct media_stream *s = stream_of(mark);
 	struct path_packet pkt = {
 		.bytes = w->packet, .now = now, .on_rtcp_port = mark & 1};
 	socklen_t len = sizeof(pkt.from);
 	struct path_hop hop;
-	struct media_stream *out;
 	ssize_t n;
 
 	n = recvfrom(s->fd[mark & 1], w->packet, PACKET_BYTES, MSG_TRUNC,
@@ -267,12 +307,113 @@ static void relay_one(struct worker *w, uintptr_t mark, mono_ms now)
 	if (n < 0)
 		return;
 	pkt.n = n <= PACKET_BYTES ? (size_t)n : 0; /* cut off: malformed */
-	if (!path_walk(&s->path, &pkt, &hop))
-		return;
-	out = container_of(hop.out, struct media_stream, path);
-	if (sendto(out->fd[hop.from_rtcp_port], w->packet, pkt.n, 0,
-		   &hop.to->sa, addr_len(hop.to)) == n)
-		path_sent(&hop, pkt.n);
+	if (path_walk(&s->path, &pkt, &hop))
+		send_on(&hop, w->packet, pkt.n);
+}
+
+static bool is_port_unreachable(const struct sock_extended_err *e)
+{
+	if (e->ee_origin == SO_EE_ORIGIN_ICMP)
+		return e->ee_type == ICMP_DEST_UNREACH &&
+		       e->ee_code == ICMP_PORT_UNREACH;
+	return e->ee_origin == SO_EE_ORIGIN_ICMP6 &&
+	       e->ee_type == ICMP6_DST_UNREACH &&
+	       e->ee_code == ICMP6_DST_UNREACH_NOPORT;
+}
+
+static bool has_port_unreachable(struct msghdr *msg)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c;
+	     c = CMSG_NXTHDR(msg, c)) {
+		bool is_error = (c->cmsg_level == IPPROTO_IP &&
+				 c->cmsg_type == IP_RECVERR) ||
+				(c->cmsg_level == IPPROTO_IPV6 &&
+				 c->cmsg_type == IPV6_RECVERR);
+		struct sock_extended_err e;
+
+		if (!is_error)
+			continue;
+		memcpy(&e, CMSG_DATA(c), sizeof(e));
+		return is_port_unreachable(&e);
+	}
+	return false;
+}
+
+/* Read one error; false when there is none left. */
+static bool read_error(struct media_stream *s, mono_ms now)
+{
+	struct addr to = {0};
+	char control[256];
+	uint8_t quote[QUOTE_BYTES];
+	struct iovec iov = {quote, sizeof(quote)};
+	struct msghdr msg = {.msg_name = &to,
+			     .msg_namelen = sizeof(to),
+			     .msg_iov = &iov,
+			     .msg_iovlen = 1,
+			     .msg_control = control,
+			     .msg_controllen = sizeof(control)};
+	ssize_t n = recvmsg(s->fd[0], &msg, MSG_ERRQUEUE | MSG_DONTWAIT);
+
+	if (n < 0)
+		return false;
+	if (has_port_unreachable(&msg))
+		path_refused(&s->path, &to, quote, (size_t)n, now);
+	return true;
+}
+
+/* Whoever floods us with errors gets his turn like every call. */
+static void read_errors(uintptr_t mark, mono_ms now)
+{
+	for (int i = 0; i < ERRORS_AT_ONCE; i++) {
+		if (!read_error(stream_of(mark), now))
+			return;
+	}
+}
+
+/* Send the fillers that are due. */
+static void pierce(struct worker *w)
+{
+	mono_ms now = list_empty(&w->waiting) ? 0 : clock_mono();
+
+	while (!list_empty(&w->waiting)) {
+		struct media_stream *s = list_entry(
+			w->waiting.next, struct media_stream, waiting);
+		struct path_hop hop;
+		size_t n;
+
+		if (s->pierce_at > now)
+			return;
+		if (path_pierce(&s->path, w->packet, &n, &hop))
+			send_on(&hop, w->packet, n);
+		wait_for_peer(w, s);
+	}
+}
+
+/* How long epoll_wait() may sleep: -1 = for ever. */
+static int time_left(const struct worker *w)
+{
+	const struct media_stream *first =
+		list_entry(w->waiting.next, const struct media_stream, waiting);
+	mono_ms left;
+
+	if (list_empty(&w->waiting))
+		return -1;
+	left = first->pierce_at - clock_mono();
+	return left > 0 ? (int)left : 0;
+}
+
+/* False: it was the control thread that knocked. */
+static bool serve(struct worker *w, const struct epoll_event *ev, mono_ms now)
+{
+	uintptr_t mark = ev->data.u64;
+
+	if (!mark)
+		return false;
+	if (ev->events & EPOLLERR)
+		read_errors(mark, now);
+	if (ev->events & EPOLLIN)
+		relay_one(w, mark, now);
+	return true;
 }
 
 static void nap(void)
@@ -290,19 +431,16 @@ static void *run(void *arg)
 
 	prctl(PR_SET_TIMERSLACK, NAP_SLACK_NS);
 	while (!atomic_load_explicit(&w->stop, memory_order_acquire)) {
-		int n = epoll_wait(w->epoll, events, BATCH, -1);
+		int n = epoll_wait(w->epoll, events, BATCH, time_left(w));
 		bool has_knocked = false;
 
 		now_us = clock_mono_us();
-		for (int i = 0; i < n; i++) {
-			if (events[i].data.u64)
-				relay_one(w, events[i].data.u64,
-					  (mono_ms)(now_us / 1000));
-			else
-				has_knocked = true;
-		}
+		for (int i = 0; i < n; i++)
+			has_knocked |=
+				!serve(w, &events[i], (mono_ms)(now_us / 1000));
 		if (has_knocked)
 			obey(w);
+		pierce(w);
 		if (n == has_knocked)
 			continue; /* says nothing about the packets */
 		if (n < ENOUGH && now_us - last_us < THICK_US)

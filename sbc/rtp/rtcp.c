@@ -127,6 +127,56 @@ int rtcp_check(const uint8_t *p, size_t n, uint32_t *ssrc)
 	return 0;
 }
 
+/* ---- reports -------------------------------------------------------------- */
+
+static bool is_report(const struct packet *k)
+{
+	return k->type == RTCP_SR || k->type == RTCP_RR;
+}
+
+/* SSRC, fraction and number lost, highest sequence, jitter, LSR, DLSR. */
+static bool find_block(struct packet *k, uint32_t ssrc, uint32_t *seq)
+{
+	cursor_take(&k->body, k->type == RTCP_SR ? 4 + SENDER_INFO_BYTES : 4);
+	for (unsigned i = 0; i < k->count && !k->body.bad; i++) {
+		struct cursor block =
+			cursor_of(cursor_take(&k->body, REPORT_BLOCK_BYTES),
+				  k->body.bad ? 0 : REPORT_BLOCK_BYTES);
+		uint32_t about = cursor_u32(&block);
+
+		cursor_u32(&block);
+		if (block.bad || about != ssrc)
+			continue;
+		*seq = cursor_u32(&block);
+		return true;
+	}
+	return false;
+}
+
+bool rtcp_highest_seq(const uint8_t *p, size_t n, uint32_t ssrc, uint32_t *seq)
+{
+	struct cursor c = cursor_of(p, n);
+	struct packet k;
+
+	while (cursor_left(&c) && !next_packet(&c, &k)) {
+		if (is_report(&k) && find_block(&k, ssrc, seq))
+			return true;
+	}
+	return false;
+}
+
+bool rtcp_is_report(const uint8_t *p, size_t n)
+{
+	struct cursor c = cursor_of(p, n);
+	struct packet k;
+
+	while (cursor_left(&c) && !next_packet(&c, &k)) {
+		if (is_report(&k))
+			return true;
+	}
+	return false;
+}
+
 /* ---- names ---------------------------------------------------------------- */
 
 /* Letters that depend on the SSRC only: a CNAME must tell sources apart and

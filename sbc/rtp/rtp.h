@@ -34,6 +34,14 @@ bool rtp_is_rtcp(const uint8_t *p, size_t n);
  */
 int rtcp_check(const uint8_t *p, size_t n, uint32_t *ssrc);
 /*
+ * What the first report block on source @ssrc says that was received of it:
+ * the extended highest sequence number (RFC 3550 6.4.1).  False when no SR or
+ * RR of a packet that rtcp_check() took has such a block.
+ */
+bool rtcp_highest_seq(const uint8_t *p, size_t n, uint32_t ssrc, uint32_t *seq);
+/* Does it report at all: is there an SR or RR in it, blocks or not? */
+bool rtcp_is_report(const uint8_t *p, size_t n);
+/*
  * Overwrite what names a person or a host in a packet that rtcp_check() took:
  * the texts of SDES (CNAME is often user@address) and of BYE.  Lengths stay;
  * a CNAME becomes letters that depend on the SSRC alone.

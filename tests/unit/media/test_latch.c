@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -54,7 +55,7 @@ static enum latch_verdict hear(struct rig *rig, const char *from,
 {
 	struct addr a = at(from);
 
-	if (!latch_may_speak(&rig->latch, &rig->rule, &a))
+	if (!latch_may_speak(&rig->latch, &rig->rule, &a, rig->now))
 		return LATCH_STRANGER;
 	return latch_rtp(&rig->latch, &a, &h, rig->now);
 }
@@ -267,11 +268,7 @@ static void new_address_needs_three_in_a_row_and_500_ms(void **state)
 {
 	struct rig rig = latched();
 
-	rig.now += 499;
-	for (int i = 1; i < 10; i++)
-		assert_int_equal(hear(&rig, "192.168.1.50:4000", number(i)),
-				 LATCH_STRANGER);
-	rig.now += 1;
+	rig.now += 500;
 	assert_int_equal(hear(&rig, "192.168.1.50:4000", number(10)),
 			 LATCH_STRANGER);
 	assert_int_equal(hear(&rig, "192.168.1.50:4000", number(11)),
@@ -279,6 +276,35 @@ static void new_address_needs_three_in_a_row_and_500_ms(void **state)
 	assert_int_equal(hear(&rig, "192.168.1.50:4000", number(12)),
 			 LATCH_LEARNED);
 	assert_source(&rig, "192.168.1.50:4000");
+}
+
+static void row_of_a_new_address_may_begin_before_500_ms(void **state)
+{
+	struct rig rig = latched();
+
+	rig.now += 499;
+	for (int i = 1; i < 10; i++)
+		assert_int_equal(hear(&rig, "192.168.1.50:4000", number(i)),
+				 LATCH_STRANGER);
+	rig.now += 1;
+	assert_int_equal(hear(&rig, "192.168.1.50:4000", number(10)),
+			 LATCH_LEARNED);
+}
+
+/* 10 ms each: after 500 ms it is more than 50 ahead, but never had a gap. */
+static void short_packets_from_a_new_address_are_followed(void **state)
+{
+	struct rig rig = latched();
+	int i;
+
+	for (i = 1; i <= 49; i++) {
+		rig.now += 10;
+		assert_int_equal(hear(&rig, "192.0.2.9:4000", number(i + 2)),
+				 LATCH_STRANGER);
+	}
+	rig.now += 10;
+	assert_int_equal(hear(&rig, "192.0.2.9:4000", number(i + 2)),
+			 LATCH_LEARNED);
 }
 
 static void gap_breaks_the_row_of_a_new_address(void **state)
@@ -319,15 +345,199 @@ static void old_source_breaks_the_row_of_a_new_address(void **state)
 			 LATCH_STRANGER);
 }
 
-static void unknown_address_never_takes_over(void **state)
+static void address_that_nobody_named_takes_over_with_proof(void **state)
 {
 	struct rig rig = latched();
 
-	rig.now += 5000;
-	for (int i = 1; i <= 50; i++)
+	rig.now += 500;
+	for (int i = 1; i <= 2; i++)
 		assert_int_equal(hear(&rig, "198.51.100.66:1024", number(i)),
 				 LATCH_STRANGER);
-	assert_source(&rig, "203.0.113.7:1024");
+	assert_int_equal(hear(&rig, "198.51.100.66:1024", number(3)),
+			 LATCH_LEARNED);
+	assert_source(&rig, "198.51.100.66:1024");
+}
+
+/* Who wants the stream from where, what he says in each of three packets, and
+ * whether he gets it. */
+static const struct {
+	const char *why, *from;
+	int64_t silent_ms;
+	int first, step; /* numbers of the phone's stream */
+	uint32_t ssrc_off, stamp_off;
+	bool gets;
+} claims[] = {
+	{"goes on", "198.51.100.66:9", 560, 28, 1, 0, 0, true},
+	{"goes on, IPv6", "[2001:db8::9]:9", 560, 28, 1, 0, 0, true},
+	{"50 ahead", "198.51.100.66:9", 1000, 50, 1, 0, 0, true},
+	{"51 ahead", "198.51.100.66:9", 1000, 51, 1, 0, 0, false},
+	{"the same number", "198.51.100.66:9", 1000, 0, 0, 0, 0, false},
+	{"behind", "198.51.100.66:9", 1000, -30, 1, 0, 0, false},
+	{"half the circle", "198.51.100.66:9", 1000, 32768, 1, 0, 0, false},
+	{"other SSRC", "198.51.100.66:9", 1000, 1, 1, 1, 0, false},
+	{"gaps", "198.51.100.66:9", 1000, 1, 2, 0, 0, false},
+	{"clock far ahead", "198.51.100.66:9", 1000, 1, 1, 0, 99999, false},
+	{"clock behind", "198.51.100.66:9", 1000, 1, 1, 0, -9999u, false},
+	{"source not silent", "198.51.100.66:9", 480, 1, 1, 0, 0, false},
+	{"mute, clock stood", "198.51.100.66:9", 60000, 1, 1, 0, 0, true},
+	{"mute, clock ran", "198.51.100.66:9", 60000, 1, 1, 0, 480000, true},
+	{"mute, clock raced", "198.51.100.66:9", 60000, 1, 1, 0, 600000, false},
+	{"other port of a signalled host", "192.168.1.50:7", 1000, 1, 1, 0, 0,
+	 true},
+};
+
+static void claim_of_a_new_address_follows_the_table(void **state)
+{
+	for (size_t i = 0; i < sizeof(claims) / sizeof(claims[0]); i++) {
+		struct rig rig = latched();
+		enum latch_verdict verdict = LATCH_STRANGER;
+
+		rig.now += claims[i].silent_ms;
+		for (int k = 0; k < 3; k++) {
+			struct rtp_hdr h =
+				number(claims[i].first + claims[i].step * k);
+
+			h.ssrc += claims[i].ssrc_off;
+			h.timestamp += claims[i].stamp_off;
+			if (verdict == LATCH_LEARNED)
+				fail_msg("%s: too early", claims[i].why);
+			verdict = hear(&rig, claims[i].from, h);
+		}
+		if ((verdict == LATCH_LEARNED) != claims[i].gets)
+			fail_msg("%s", claims[i].why);
+	}
+}
+
+/* The phone goes on from where it is, with a new port and then a new host,
+ * while others who know the SSRC guess from everywhere. */
+static void phone_is_followed_while_others_guess(void **state)
+{
+	struct rig rig = latched();
+	const char *from[] = {"203.0.113.7:1024", "203.0.113.7:2000",
+			      "198.51.100.1:5", "198.51.100.2:5"};
+	char other[ADDR_TEXT_MAX];
+	int moved = 0;
+
+	for (int i = 1; i < 400; i++) {
+		rig.now += 20;
+		for (int k = 0; k < 20; k++) {
+			struct rtp_hdr h = number(i + 60 + 997 * k);
+
+			snprintf(other, sizeof(other), "192.0.2.%d:%d", k + 1,
+				 1000 + i);
+			assert_int_equal(hear(&rig, other, h), LATCH_STRANGER);
+		}
+		moved += hear(&rig, from[i / 100], number(i)) == LATCH_LEARNED;
+	}
+	assert_int_equal(moved, 3);
+	assert_source(&rig, from[3]);
+}
+
+/* Right SSRC and sequence, timestamps that the clock allows but that are not
+ * the ones that follow: @tries of them, from as many addresses. */
+static enum latch_verdict guess_timestamps(struct rig *rig, int tries,
+					   uint16_t wrong_seqs)
+{
+	enum latch_verdict verdict = LATCH_STRANGER;
+	char from[ADDR_TEXT_MAX];
+
+	for (int i = 0; i < tries && verdict == LATCH_STRANGER; i++) {
+		struct rtp_hdr h = number(1);
+
+		h.seq += wrong_seqs;
+		h.timestamp += 1000 + (uint32_t)i;
+		snprintf(from, sizeof(from), "203.0.113.7:%d", 5000 + i);
+		verdict = hear(rig, from, h);
+	}
+	return verdict;
+}
+
+static void after_wrong_guesses_the_timestamp_must_be_exact(void **state)
+{
+	struct rig rig = latched();
+
+	rig.now += 20;
+	hear(&rig, "203.0.113.7:1024", number(1)); /* 160 from packet to it */
+	rig.now += 500;
+	assert_int_equal(guess_timestamps(&rig, 1000, 1000), LATCH_STRANGER);
+	assert_int_equal(guess_timestamps(&rig, 1000, 1), LATCH_STRANGER);
+	assert_int_equal(hear(&rig, "203.0.113.7:2000", number(2)),
+			 LATCH_LEARNED);
+}
+
+static void few_wrong_guesses_are_forgotten(void **state)
+{
+	struct rig rig = latched();
+
+	rig.now += 500;
+	guess_timestamps(&rig, 1000, 1000);
+	rig.now += 10001;
+	assert_int_equal(guess_timestamps(&rig, 1, 0), LATCH_LEARNED);
+}
+
+static void clock_that_ran_on_is_exact_enough(void **state)
+{
+	struct rig rig = latched();
+	struct rtp_hdr h = number(1);
+
+	rig.now += 3000;
+	guess_timestamps(&rig, 1000, 1000);
+	h.timestamp = STAMP + 8 * 3101;
+	assert_int_equal(hear(&rig, "203.0.113.7:2000", h), LATCH_STRANGER);
+	h.timestamp = STAMP + 8 * 2899;
+	assert_int_equal(hear(&rig, "203.0.113.7:2000", h), LATCH_STRANGER);
+	h.timestamp = STAMP + 8 * 2960;
+	assert_int_equal(hear(&rig, "203.0.113.7:2000", h), LATCH_LEARNED);
+}
+
+/* Else whoever sends rubbish could put a phone off. */
+static void guesses_without_the_ssrc_count_for_nothing(void **state)
+{
+	struct rig rig = latched();
+	struct rtp_hdr h = number(700);
+
+	rig.now += 500;
+	h.ssrc++;
+	for (int i = 0; i < 1000; i++)
+		hear(&rig, "192.0.2.9:9", h);
+	h = number(1);
+	h.timestamp += 77; /* allowed, not exact */
+	assert_int_equal(hear(&rig, "203.0.113.7:2000", h), LATCH_LEARNED);
+}
+
+static void strangers_are_not_read_while_the_source_speaks(void **state)
+{
+	struct rig rig = latched();
+	struct addr stranger = at("198.51.100.66:9");
+
+	rig.now += 59;
+	assert_false(
+		latch_may_speak(&rig.latch, &rig.rule, &stranger, rig.now));
+	rig.now += 1;
+	assert_true(latch_may_speak(&rig.latch, &rig.rule, &stranger, rig.now));
+}
+
+static void stream_of_a_foreign_host_is_told_from_probes(void **state)
+{
+	struct rig rig = behind_nat();
+	struct addr foreign = at("198.51.100.66:9"), other = at("192.0.2.1:9");
+	struct rtp_hdr h = number(0), another = number(1), gap = number(9);
+
+	assert_false(latch_is_foreign(&rig.latch, &foreign, &h));
+	h = number(1);
+	assert_false(latch_is_foreign(&rig.latch, &foreign, &h));
+	another.ssrc++;
+	assert_false(latch_is_foreign(&rig.latch, &foreign, &another));
+	assert_false(latch_is_foreign(&rig.latch, &foreign, &h));
+	h = number(2);
+	assert_false(latch_is_foreign(&rig.latch, &other, &h));
+	assert_false(latch_is_foreign(&rig.latch, &foreign, &gap));
+	gap.seq++;
+	assert_false(latch_is_foreign(&rig.latch, &foreign, &gap));
+	gap.seq++;
+	assert_true(latch_is_foreign(&rig.latch, &foreign, &gap));
+	assert_int_equal(hear(&rig, "203.0.113.7:1024", number(0)),
+			 LATCH_LEARNED); /* and the phone is not hindered */
 }
 
 static void open_latch_asks_a_new_address_for_the_same_proof(void **state)
@@ -397,6 +607,19 @@ static void rtcp_host_of_sdp_may_be_its_own(void **state)
 	rig.rule.sdp_rtcp = at("198.51.100.9:4001"); /* RFC 3605 */
 	assert_int_equal(report(&rig, "198.51.100.9:4001", SSRC),
 			 LATCH_LEARNED);
+}
+
+static void rtcp_follows_rtp_to_a_host_that_nobody_named(void **state)
+{
+	struct rig rig = latched();
+
+	assert_int_equal(report(&rig, "198.51.100.66:10", SSRC),
+			 LATCH_STRANGER);
+	rig.now += 500;
+	for (int i = 1; i <= 3; i++)
+		hear(&rig, "198.51.100.66:9", number(i));
+	assert_int_equal(report(&rig, "198.51.100.66:10", SSRC), LATCH_LEARNED);
+	assert_int_equal(report(&rig, "192.0.2.1:10", SSRC), LATCH_STRANGER);
 }
 
 static void open_rtcp_follows_the_host_of_rtp(void **state)
@@ -482,6 +705,51 @@ static void target_follows_the_table(void **state)
 	}
 }
 
+static const struct {
+	const char *why, *sdp, *signalling, *source, *other;
+	bool behind_nat;
+} others[] = {
+	{"symmetric", "203.0.113.7:4000", "203.0.113.7:5060",
+	 "203.0.113.7:4000", NULL, false},
+	{"sends from another port", "203.0.113.7:4000", "203.0.113.7:5060",
+	 "203.0.113.7:4444", "203.0.113.7:4444", false},
+	{"sends from another port, NAT", "203.0.113.7:4000", "203.0.113.7:5060",
+	 "203.0.113.7:4444", "203.0.113.7:4000", true},
+	{"unheard", "203.0.113.7:4000", "203.0.113.7:5060", NULL, NULL, false},
+	{"NAT, private SDP", "192.168.1.50:4000", "203.0.113.7:5060",
+	 "203.0.113.7:1024", NULL, true},
+	{"media elsewhere", "203.0.113.8:4000", "203.0.113.7:5060",
+	 "203.0.113.7:1024", "203.0.113.8:4000", false},
+	{"loopback from afar", "127.0.0.1:4000", "203.0.113.7:5060",
+	 "203.0.113.7:1024", NULL, false},
+	{"hold", "0.0.0.0:4000", "203.0.113.7:5060", "203.0.113.7:1024", NULL,
+	 false},
+};
+
+static void other_target_follows_the_table(void **state)
+{
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		struct latch_rule rule = {
+			.sdp = at(others[i].sdp),
+			.signalling = at(others[i].signalling),
+			.behind_nat = others[i].behind_nat,
+		};
+		struct addr source, other;
+
+		if (others[i].source)
+			source = at(others[i].source);
+		latch_other(&other, &rule, &rule.sdp,
+			    others[i].source ? &source : NULL);
+		if (addr_is_set(&other) != !!others[i].other)
+			fail_msg("%s: set or not", others[i].why);
+		if (!others[i].other)
+			continue;
+		source = at(others[i].other);
+		if (!addr_equal(&other, &source))
+			fail_msg("%s", others[i].why);
+	}
+}
+
 static void target_of_an_unset_sdp_is_nowhere(void **state)
 {
 	struct rig rig = latched();
@@ -517,15 +785,30 @@ int main(void)
 		cmocka_unit_test(gap_breaks_the_row_of_a_new_address),
 		cmocka_unit_test(other_port_breaks_the_row_of_a_new_address),
 		cmocka_unit_test(old_source_breaks_the_row_of_a_new_address),
-		cmocka_unit_test(unknown_address_never_takes_over),
+		cmocka_unit_test(row_of_a_new_address_may_begin_before_500_ms),
+		cmocka_unit_test(short_packets_from_a_new_address_are_followed),
+		cmocka_unit_test(
+			address_that_nobody_named_takes_over_with_proof),
+		cmocka_unit_test(claim_of_a_new_address_follows_the_table),
+		cmocka_unit_test(phone_is_followed_while_others_guess),
+		cmocka_unit_test(
+			after_wrong_guesses_the_timestamp_must_be_exact),
+		cmocka_unit_test(few_wrong_guesses_are_forgotten),
+		cmocka_unit_test(clock_that_ran_on_is_exact_enough),
+		cmocka_unit_test(guesses_without_the_ssrc_count_for_nothing),
+		cmocka_unit_test(
+			strangers_are_not_read_while_the_source_speaks),
+		cmocka_unit_test(stream_of_a_foreign_host_is_told_from_probes),
 		cmocka_unit_test(
 			open_latch_asks_a_new_address_for_the_same_proof),
 		cmocka_unit_test(rtcp_is_learned_by_the_same_hosts),
 		cmocka_unit_test(rtcp_never_moves_rtp),
 		cmocka_unit_test(rtcp_moves_with_its_ssrc_after_500_ms),
 		cmocka_unit_test(rtcp_host_of_sdp_may_be_its_own),
+		cmocka_unit_test(rtcp_follows_rtp_to_a_host_that_nobody_named),
 		cmocka_unit_test(open_rtcp_follows_the_host_of_rtp),
 		cmocka_unit_test(target_follows_the_table),
+		cmocka_unit_test(other_target_follows_the_table),
 		cmocka_unit_test(target_of_an_unset_sdp_is_nowhere),
 	};
 
