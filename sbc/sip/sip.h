@@ -110,6 +110,7 @@ struct sip_view {
 	uint32_t cseq;
 	int max_forwards;         /* -1 = not given */
 	struct sip_sent_by via;   /* requests */
+	unsigned n_vias;          /* 1 = nobody stands between */
 	struct addr reply_source; /* responses: received and rport of our own
 				     Via, as the peer saw us; unset = none */
 	int64_t content_length;   /* as written; -1 = not given */

@@ -261,6 +261,8 @@ static void via_fill(struct sip_view *v, const sip_t *s)
 
 	if (!via)
 		return;
+	for (const sip_via_t *hop = via; hop; hop = hop->v_next)
+		v->n_vias++;
 	v->branch = via->v_branch;
 	v->via.host = via->v_host ? via->v_host : "";
 	v->via.port = port_of(via->v_port);

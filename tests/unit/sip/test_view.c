@@ -176,11 +176,13 @@ static void the_topmost_via_is_seen_as_it_came(void **state)
 			"SIP/2.0/UDP 9.9.9.9:9;rport=9"));
 	assert_string_equal(v.via.host, "10.0.0.1");
 	assert_int_equal(v.via.port, 5062);
+	assert_int_equal(v.n_vias, 2);
 	assert_true(v.via.has_rport);
 	assert_int_equal(v.via.rport, 0);
 	assert_null(v.via.received);
 	see(REQUEST_VIA("[2001:db8::1];branch=z9hG4bKa"));
 	assert_string_equal(v.via.host, "[2001:db8::1]");
+	assert_int_equal(v.n_vias, 1);
 	assert_int_equal(v.via.port, 0);
 	assert_false(v.via.has_rport);
 	see(REQUEST_VIA("phone.local;rport=4711;received=192.0.2.7;branch=x"));
