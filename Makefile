@@ -41,7 +41,7 @@ room_deps  = $(shell sed -n 's/^$(1): *//p' tools/layers.conf)
 above      = $(sort $(1) $(foreach d,$(call room_deps,$(1)),$(call above,$(d))))
 room_tests = $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/$(1)/test_*.c))
 ROOM_OBJS := $(foreach r,$(ROOMS),$(call room_objs,$(r)))
-DATA_OBJS := $(OBJ)/db/schema.o
+DATA_OBJS := $(patsubst %.sql,$(OBJ)/%.o,$(wildcard db/*.sql))
 
 all: $(BUILD)/sbc
 

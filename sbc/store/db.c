@@ -136,6 +136,8 @@ int db_open(struct db **out, const char *path, enum db_mode mode, bool check,
 		err = migrate(db->sql);
 	if (!err)
 		err = rows_binding_prepare(&db->binding, db->sql);
+	if (!err)
+		err = rows_history_prepare(&db->history, db->sql);
 	if (err)
 		goto fail;
 	*out = db;
@@ -152,6 +154,7 @@ void db_close(struct db *db)
 	if (!db)
 		return;
 	rows_binding_finish(&db->binding);
+	rows_history_finish(&db->history);
 	sqlite3_close(db->sql);
 	free(db);
 }

@@ -23,6 +23,7 @@ enum db_mode {
 struct db {
 	sqlite3 *sql;
 	struct rows_binding binding;
+	struct rows_history history;
 	enum db_mode mode;
 };
 

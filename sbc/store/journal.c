@@ -377,6 +377,11 @@ bool journal_peek(struct journal *j, struct journal_record *out)
 	return true;
 }
 
+uint64_t journal_read_seq(const struct journal *j)
+{
+	return j->read_seq;
+}
+
 /* The pages at @at and after it can be written without a fault; as they are
  * dirty the kernel leaves them alone for half a minute. */
 static void prefault(struct journal *j, const struct mapping *m, size_t at,

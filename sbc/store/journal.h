@@ -23,9 +23,10 @@
 struct journal;
 
 enum journal_type {
-	JOURNAL_PUT = 1,   /* row_codec.h */
-	JOURNAL_DEL,       /* u64 id */
-	JOURNAL_RESYNC_END /* struct resync_mark; means nothing at replay */
+	JOURNAL_PUT = 1,    /* row_codec.h */
+	JOURNAL_DEL,        /* u64 id */
+	JOURNAL_RESYNC_END, /* struct resync_mark; means nothing at replay */
+	JOURNAL_HISTORY,    /* history_codec.h */
 };
 
 enum {
@@ -96,6 +97,8 @@ bool journal_is_half_full(const struct journal *j);
 bool journal_is_empty(const struct journal *j); /* any thread */
 /* The next unread record, in place; false when all are read. */
 bool journal_peek(struct journal *j, struct journal_record *out);
+/* Number of the last record that was read. */
+uint64_t journal_read_seq(const struct journal *j);
 /* The database commits now, which may take long: let the producer need nothing
  * of the disk meanwhile. */
 void journal_prepare(struct journal *j);

@@ -15,6 +15,8 @@
 
 extern const char schema_start[] __asm__("_binary_schema_sql_start");
 extern const char schema_end[] __asm__("_binary_schema_sql_end");
+extern const char nat_start[] __asm__("_binary_nat_sql_start");
+extern const char nat_end[] __asm__("_binary_nat_sql_end");
 
 static int version_of(sqlite3 *sql, int *out)
 {
@@ -84,6 +86,7 @@ int migrate(sqlite3 *sql)
 {
 	const struct migration steps[] = {
 		{schema_start, (size_t)(schema_end - schema_start)},
+		{nat_start, (size_t)(nat_end - nat_start)},
 	};
 
 	return migrate_by(sql, steps, sizeof(steps) / sizeof(steps[0]));

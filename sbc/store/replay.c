@@ -66,7 +66,7 @@ void replay_requeue(struct store *s)
 		const struct journal_record *rec = &s->pending.v[i];
 		uint8_t *body;
 
-		if (id_of(rec) == 0)
+		if (id_of(rec) == 0 && rec->type != JOURNAL_HISTORY)
 			continue;
 		body = journal_begin(s->journal, rec->len);
 		if (!body) {

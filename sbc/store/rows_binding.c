@@ -21,9 +21,12 @@ static const char *const sql_text[STMTS] = {
 	[STMT_PUT] =
 		"INSERT OR REPLACE INTO binding"
 		" (id, aor, phone, realm, contact, call_id, instance, reg_id,"
-		" path, user_agent, transport, source, local, registered_at)"
+		" path, user_agent, transport, source, local, registered_at,"
+		" nat_flags, nat_evidence, nat_alg, nat_mapping, nat_filter,"
+		" nat_announced, nat_floor_s, nat_ceiling_s, nat_interval_ms,"
+		" nat_phase_ms)"
 		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,"
-		" ?13, ?14)",
+		" ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)",
 	[STMT_DEL] =
 		"DELETE FROM binding WHERE id ="
 		" (SELECT id FROM binding_state WHERE id = ?1 AND seq < ?2)",
@@ -37,10 +40,15 @@ static const char *const sql_text[STMTS] = {
 	[STMT_EACH] =
 		"SELECT b.id, aor, phone, realm, contact, call_id, instance,"
 		" reg_id, path, user_agent, transport, source, local,"
-		" registered_at, cseq, expires_at, last_seen"
+		" registered_at, cseq, expires_at, last_seen, nat_flags,"
+		" nat_evidence, nat_alg, nat_mapping, nat_filter,"
+		" nat_announced, nat_floor_s, nat_ceiling_s, nat_interval_ms,"
+		" nat_phase_ms"
 		" FROM binding_state AS s JOIN binding AS b ON b.id = s.id"
 		" ORDER BY s.id",
-	[STMT_LIMITS] = "SELECT max(id), max(seq) FROM binding_state",
+	[STMT_LIMITS] = "SELECT ifnull(max(id), 0), max(ifnull(max(seq), 0),"
+			" (SELECT ifnull(max(seq), 0) FROM history))"
+			" FROM binding_state",
 };
 
 int rows_binding_prepare(struct rows_binding *r, sqlite3 *sql)
@@ -64,8 +72,7 @@ void rows_binding_finish(struct rows_binding *r)
 	}
 }
 
-/* Run a statement that gives no rows; strings are not kept by it. */
-static int run(sqlite3_stmt *stmt)
+int rows_run(sqlite3_stmt *stmt)
 {
 	int rc = sqlite3_step(stmt);
 
@@ -73,12 +80,12 @@ static int run(sqlite3_stmt *stmt)
 	return rc == SQLITE_DONE ? 0 : db_error(rc);
 }
 
-static void bind_text(sqlite3_stmt *stmt, int at, const char *text)
+void rows_bind_text(sqlite3_stmt *stmt, int at, const char *text)
 {
 	sqlite3_bind_text(stmt, at, text, -1, SQLITE_STATIC);
 }
 
-static void bind_addr(sqlite3_stmt *stmt, int at, const struct addr *a)
+void rows_bind_addr(sqlite3_stmt *stmt, int at, const struct addr *a)
 {
 	char text[ADDR_TEXT_MAX];
 
@@ -99,7 +106,21 @@ static int put_state(struct rows_binding *r, uint64_t seq,
 	sqlite3_bind_int64(stmt, 3, row->cseq);
 	sqlite3_bind_int64(stmt, 4, row->expires_at);
 	sqlite3_bind_int64(stmt, 5, row->last_seen);
-	return run(stmt);
+	return rows_run(stmt);
+}
+
+static void bind_nat(sqlite3_stmt *stmt, int at, const struct store_nat *nat)
+{
+	sqlite3_bind_int64(stmt, at, nat->flags);
+	sqlite3_bind_int64(stmt, at + 1, nat->evidence);
+	sqlite3_bind_int64(stmt, at + 2, nat->alg);
+	sqlite3_bind_int64(stmt, at + 3, nat->mapping);
+	sqlite3_bind_int64(stmt, at + 4, nat->filter);
+	rows_bind_addr(stmt, at + 5, &nat->announced);
+	sqlite3_bind_int64(stmt, at + 6, nat->floor_s);
+	sqlite3_bind_int64(stmt, at + 7, nat->ceiling_s);
+	sqlite3_bind_int64(stmt, at + 8, nat->interval_ms);
+	sqlite3_bind_int64(stmt, at + 9, nat->phase_ms);
 }
 
 static int put_binding(struct rows_binding *r, const struct binding_row *row)
@@ -108,20 +129,21 @@ static int put_binding(struct rows_binding *r, const struct binding_row *row)
 	int err;
 
 	sqlite3_bind_int64(stmt, 1, row->id);
-	bind_text(stmt, 2, row->aor);
-	bind_text(stmt, 3, row->phone);
-	bind_text(stmt, 4, row->realm);
-	bind_text(stmt, 5, row->contact);
-	bind_text(stmt, 6, row->call_id);
-	bind_text(stmt, 7, row->instance);
+	rows_bind_text(stmt, 2, row->aor);
+	rows_bind_text(stmt, 3, row->phone);
+	rows_bind_text(stmt, 4, row->realm);
+	rows_bind_text(stmt, 5, row->contact);
+	rows_bind_text(stmt, 6, row->call_id);
+	rows_bind_text(stmt, 7, row->instance);
 	sqlite3_bind_int64(stmt, 8, row->reg_id);
-	bind_text(stmt, 9, row->path);
-	bind_text(stmt, 10, row->user_agent);
+	rows_bind_text(stmt, 9, row->path);
+	rows_bind_text(stmt, 10, row->user_agent);
 	sqlite3_bind_int64(stmt, 11, row->transport);
-	bind_addr(stmt, 12, &row->source);
-	bind_addr(stmt, 13, &row->local);
+	rows_bind_addr(stmt, 12, &row->source);
+	rows_bind_addr(stmt, 13, &row->local);
 	sqlite3_bind_int64(stmt, 14, row->registered_at);
-	err = run(stmt);
+	bind_nat(stmt, 15, &row->nat);
+	err = rows_run(stmt);
 	/* The strings are the caller's: hold none of them after the call. */
 	sqlite3_clear_bindings(stmt);
 	return err;
@@ -149,7 +171,7 @@ int rows_binding_del(struct rows_binding *r, uint64_t seq, uint64_t id)
 
 		sqlite3_bind_int64(stmt, 1, id);
 		sqlite3_bind_int64(stmt, 2, seq);
-		err = run(stmt);
+		err = rows_run(stmt);
 		if (err)
 			return err;
 	}
@@ -165,7 +187,7 @@ int rows_binding_refresh(struct rows_binding *r, const struct refresh *re)
 	sqlite3_bind_int64(stmt, 3, re->cseq);
 	sqlite3_bind_int64(stmt, 4, re->expires_at);
 	sqlite3_bind_int64(stmt, 5, re->last_seen);
-	return run(stmt);
+	return rows_run(stmt);
 }
 
 int rows_binding_sweep(struct rows_binding *r, uint64_t seq)
@@ -174,43 +196,58 @@ int rows_binding_sweep(struct rows_binding *r, uint64_t seq)
 
 	sqlite3_bind_int64(r->stmt[STMT_SWEEP], 1, seq);
 	sqlite3_bind_int64(r->stmt[STMT_SWEEP_STATE], 1, seq);
-	err = run(r->stmt[STMT_SWEEP]);
-	return err ? err : run(r->stmt[STMT_SWEEP_STATE]);
+	err = rows_run(r->stmt[STMT_SWEEP]);
+	return err ? err : rows_run(r->stmt[STMT_SWEEP_STATE]);
 }
 
-static const char *column_text(sqlite3_stmt *stmt, int at)
+const char *rows_column_text(sqlite3_stmt *stmt, int at)
 {
 	return (const char *)sqlite3_column_text(stmt, at);
 }
 
-static void column_addr(sqlite3_stmt *stmt, int at, struct addr *out)
+void rows_column_addr(sqlite3_stmt *stmt, int at, struct addr *out)
 {
-	const char *text = column_text(stmt, at);
+	const char *text = rows_column_text(stmt, at);
 
 	memset(out, 0, sizeof(*out));
 	if (text)
 		addr_parse_port(out, text); /* unset when somebody edited it */
 }
 
+static void nat_read(sqlite3_stmt *stmt, int at, struct store_nat *nat)
+{
+	nat->flags = sqlite3_column_int64(stmt, at);
+	nat->evidence = sqlite3_column_int64(stmt, at + 1);
+	nat->alg = sqlite3_column_int64(stmt, at + 2);
+	nat->mapping = sqlite3_column_int64(stmt, at + 3);
+	nat->filter = sqlite3_column_int64(stmt, at + 4);
+	rows_column_addr(stmt, at + 5, &nat->announced);
+	nat->floor_s = sqlite3_column_int64(stmt, at + 6);
+	nat->ceiling_s = sqlite3_column_int64(stmt, at + 7);
+	nat->interval_ms = sqlite3_column_int64(stmt, at + 8);
+	nat->phase_ms = sqlite3_column_int64(stmt, at + 9);
+}
+
 static void row_read(sqlite3_stmt *stmt, struct binding_row *row)
 {
 	row->id = sqlite3_column_int64(stmt, 0);
-	row->aor = column_text(stmt, 1);
-	row->phone = column_text(stmt, 2);
-	row->realm = column_text(stmt, 3);
-	row->contact = column_text(stmt, 4);
-	row->call_id = column_text(stmt, 5);
-	row->instance = column_text(stmt, 6);
+	row->aor = rows_column_text(stmt, 1);
+	row->phone = rows_column_text(stmt, 2);
+	row->realm = rows_column_text(stmt, 3);
+	row->contact = rows_column_text(stmt, 4);
+	row->call_id = rows_column_text(stmt, 5);
+	row->instance = rows_column_text(stmt, 6);
 	row->reg_id = sqlite3_column_int64(stmt, 7);
-	row->path = column_text(stmt, 8);
-	row->user_agent = column_text(stmt, 9);
+	row->path = rows_column_text(stmt, 8);
+	row->user_agent = rows_column_text(stmt, 9);
 	row->transport = sqlite3_column_int(stmt, 10);
-	column_addr(stmt, 11, &row->source);
-	column_addr(stmt, 12, &row->local);
+	rows_column_addr(stmt, 11, &row->source);
+	rows_column_addr(stmt, 12, &row->local);
 	row->registered_at = sqlite3_column_int64(stmt, 13);
 	row->cseq = sqlite3_column_int64(stmt, 14);
 	row->expires_at = sqlite3_column_int64(stmt, 15);
 	row->last_seen = sqlite3_column_int64(stmt, 16);
+	nat_read(stmt, 17, &row->nat);
 }
 
 int rows_binding_each(struct rows_binding *r, rows_binding_fn fn, void *arg)

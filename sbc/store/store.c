@@ -23,6 +23,7 @@
 
 #include "autoconf.h"
 #include "core/log.h"
+#include "store/history_codec.h"
 #include "store/row_codec.h"
 #include "store/writer.h"
 
@@ -90,6 +91,8 @@ int store_make(struct store **out, const struct store_conf *conf)
 	pthread_mutex_init(&s->refresh_lock, NULL);
 	pthread_mutex_init(&s->db_lock, NULL);
 	pthread_mutex_init(&s->state_lock, NULL);
+	history_init(s, conf->loop);
+	s->users = 1;
 	s->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	s->done_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	err = s->wake_fd < 0 || s->done_fd < 0 ? -errno : 0;
@@ -107,6 +110,7 @@ int store_make(struct store **out, const struct store_conf *conf)
 	if (err)
 		goto fail;
 	/* A file with pending records stays untouched until they are safe. */
+	s->written_seq = next_seq - 1;
 	if (s->pending.n)
 		replay_requeue(s);
 	else
@@ -126,6 +130,7 @@ void store_free(struct store *s)
 	db_close(s->db);
 	journal_destroy(s->journal);
 	journal_pending_free(&s->pending);
+	history_free(s);
 	refresh_clear(&s->fresh);
 	refresh_clear(&s->writing);
 	if (s->wake_fd >= 0)
@@ -154,27 +159,50 @@ int store_open(struct store **out, const struct store_conf *conf)
 	return 0;
 }
 
+void store_release(struct store *s)
+{
+	if (atomic_fetch_sub(&s->users, 1) == 1)
+		store_free(s);
+}
+
+/* True: @n threads have said so in time. */
+static bool await_threads(struct store *s, unsigned n)
+{
+	struct pollfd done = {.fd = s->done_fd, .events = POLLIN};
+	mono_ms end = clock_mono() + s->close_ms;
+	eventfd_t count;
+
+	while (n) {
+		mono_ms left = end - clock_mono();
+
+		if (poll(&done, 1, left > 0 ? (int)left : 0) != 1)
+			return false;
+		if (eventfd_read(s->done_fd, &count) == 0)
+			n -= count < n ? count : n;
+	}
+	return true;
+}
+
 void store_close(struct store *s)
 {
-	struct pollfd done = {.events = POLLIN};
+	bool is_hung;
 
 	if (!s)
 		return;
-	if (!s->has_thread) {
-		store_free(s);
-		return;
-	}
-	done.fd = s->done_fd;
+	history_stop(s);
 	atomic_store(&s->stop, true);
 	eventfd_write(s->wake_fd, 1);
-	if (poll(&done, 1, (int)s->close_ms) != 1 &&
-	    !atomic_exchange(&s->is_over, true)) {
+	is_hung = !await_threads(s, s->has_thread + s->has_reader);
+	if (is_hung)
 		log_error("store.abandoned", kv_s("db", s->db_path));
-		pthread_detach(s->thread); /* frees the store if it ever ends */
-		return;
-	}
-	pthread_join(s->thread, NULL);
-	store_free(s);
+	/* Whoever hangs frees the store if it ever ends. */
+	if (s->has_thread)
+		(is_hung ? pthread_detach(s->thread)
+			 : pthread_join(s->thread, NULL));
+	if (s->has_reader)
+		(is_hung ? pthread_detach(s->reader)
+			 : pthread_join(s->reader, NULL));
+	store_release(s);
 }
 
 /* ---- reading ------------------------------------------------------------ */
@@ -269,6 +297,21 @@ void store_binding_refresh(struct store *s, uint64_t id, uint32_t cseq,
 	pthread_mutex_unlock(&s->refresh_lock);
 	if (is_first)
 		after_append(s);
+}
+
+/* Bindings come first: what happened matters less than what is. */
+void store_history_add(struct store *s, const struct history_row *row)
+{
+	uint8_t *body;
+
+	if (atomic_load(&s->is_sick) || !store_has_room(s))
+		return;
+	body = journal_begin(s->journal, history_size(row));
+	if (!body)
+		return;
+	history_encode(body, row);
+	journal_append(s->journal, JOURNAL_HISTORY);
+	after_append(s);
 }
 
 /* ---- filling holes ------------------------------------------------------ */

@@ -100,7 +100,8 @@ struct history_row {
 
 struct store_conf {
 	const char *dir;
-	struct loop *loop; /* answers to store_history_find() come on it; NULL:
+	struct loop *loop; /* answers about the history come on it, and it may
+			      not turn any more after store_close(); NULL:
 			      there will be none */
 	uint32_t journal_bytes;   /* 0 = CONFIG_JOURNAL_KB */
 	uint32_t commit_ms;       /* group commit, 0 = 1000 */
@@ -142,17 +143,33 @@ void store_binding_del(struct store *s, uint64_t id);
  * the oldest go first.  Left out while the store is degraded.
  */
 void store_history_add(struct store *s, const struct history_row *row);
-/* @rows, oldest first, live during the call.  @err: 0 or -EIO. */
-typedef void (*store_history_fn)(void *arg, int err,
-				 const struct history_row *rows, size_t n);
+
+struct store_history {
+	int err;                        /* 0, or -EIO: the disk is sick */
+	const struct history_row *rows; /* oldest first */
+	size_t n;
+	wall_ms begins; /* the oldest row of any phone; 0 = there is none */
+};
+
+/* @h lives during the call. */
+typedef void (*store_history_fn)(void *arg, const struct store_history *h);
 /*
  * Ask for the last @max rows of phone section @phone with @from <= at < @to,
- * and one before @from if there is one.  Answered once, later, on the loop;
- * nothing here waits for the disk.  -ENOMEM, -EAGAIN: too many are asked.
+ * and for each binding in force at @from the row that says so.  What was added
+ * before the call is in the answer, which comes once, later, on the loop;
+ * nothing here waits for the disk.  -ENOMEM; -EAGAIN: too many are asked;
+ * -ENOTSUP: there is no loop.
  */
 int store_history_find(struct store *s, const char *phone, wall_ms from,
 		       wall_ms to, size_t max, store_history_fn fn, void *arg);
-/* The asker is gone: @fn is not called for @arg any more. */
+/*
+ * The same for what there was at @at: of each binding the last row until then
+ * and the first after it, and again of the rows that begin or end a flow (all
+ * but verdict and learned); and the first rows of bindings that came later.
+ */
+int store_history_at(struct store *s, const char *phone, wall_ms at,
+		     store_history_fn fn, void *arg);
+/* The asker is gone: it is not called back for @arg any more. */
 void store_history_forget(struct store *s, void *arg);
 
 /* Poll once a second: the store has holes and the disk is well, begin a resync.

@@ -23,6 +23,7 @@
 
 #include "core/err.h"
 #include "core/log.h"
+#include "store/history_codec.h"
 #include "store/row_codec.h"
 
 #define NEVER INT64_MAX
@@ -33,6 +34,16 @@ void writer_wake(struct store *s)
 {
 	if (atomic_exchange(&s->is_asleep, false))
 		eventfd_write(s->wake_fd, 1);
+}
+
+void writer_hurry(struct store *s, uint64_t seq)
+{
+	uint64_t was = atomic_load(&s->wanted_seq);
+
+	while (was < seq &&
+	       !atomic_compare_exchange_weak(&s->wanted_seq, &was, seq))
+		;
+	eventfd_write(s->wake_fd, 1);
 }
 
 /* ---- one transaction ----------------------------------------------------- */
@@ -64,6 +75,32 @@ static int apply_resync_end(struct store *s, const struct journal_record *rec)
 	return rows_binding_sweep(&s->db->binding, s->cure.seq + 1);
 }
 
+static int apply_history(struct store *s, const struct journal_record *rec)
+{
+	struct history_row row;
+	int err = history_decode(&row, rec->body, rec->len);
+
+	s->n_added++;
+	return err ? err : rows_history_add(&s->db->history, rec->seq, &row);
+}
+
+/* A little after each piece of news, so that no turn is a long one. */
+static int prune(struct store *s)
+{
+	mono_ms now = clock_mono();
+	int err;
+
+	if (!s->n_added && now < s->prune_at)
+		return 0;
+	err = rows_history_prune(&s->db->history, HISTORY_ROWS_MAX,
+				 clock_wall() -
+					 (wall_ms)HISTORY_DAYS * 86400 * 1000,
+				 HISTORY_PRUNE_ROWS + 2 * s->n_added);
+	s->n_added = 0;
+	s->prune_at = now + HISTORY_PRUNE_MS;
+	return err;
+}
+
 int writer_apply(struct store *s, const struct journal_record *rec)
 {
 	int err = -EINVAL;
@@ -74,6 +111,8 @@ int writer_apply(struct store *s, const struct journal_record *rec)
 		err = apply_del(s, rec);
 	else if (rec->type == JOURNAL_RESYNC_END)
 		err = apply_resync_end(s, rec);
+	else if (rec->type == JOURNAL_HISTORY)
+		err = apply_history(s, rec);
 	if (err != -EINVAL)
 		return err;
 	/* One row that cannot be stored must not hold up the others. */
@@ -89,6 +128,7 @@ static int fill_due(struct store *s)
 
 	journal_again(s->journal);
 	s->has_cure = false;
+	s->n_added = 0;
 	while (!err && journal_peek(s->journal, &rec)) {
 		err = writer_apply(s, &rec);
 		is_empty = false;
@@ -97,6 +137,8 @@ static int fill_due(struct store *s)
 	for (size_t i = 0; !err && i < s->writing.n; i++)
 		err = rows_binding_refresh(&s->db->binding,
 					   &s->writing.slots[i]);
+	if (!err)
+		err = prune(s);
 	if (!err && is_empty && atomic_load(&s->is_sick))
 		err = db_probe(s->db);
 	return err;
@@ -134,6 +176,7 @@ static int try_transact(struct store *s, int (*fill)(struct store *s),
 	snprintf(why, STORE_WHY_BYTES, "%s", sqlite3_errmsg(s->db->sql));
 	if (!sqlite3_get_autocommit(s->db->sql))
 		db_exec(s->db->sql, "ROLLBACK");
+	rows_history_forget(&s->db->history);
 	if (err != -EBUSY) { /* start afresh, whatever it was */
 		db_close(s->db);
 		s->db = NULL;
@@ -211,7 +254,9 @@ static mono_ms next_due(struct store *s, mono_ms now)
 		s->commit_at = now + s->gather_ms;
 	if (is_sick)
 		return s->retry_at;
-	if (s->commit_at && journal_is_half_full(s->journal))
+	if (s->commit_at &&
+	    (journal_is_half_full(s->journal) ||
+	     atomic_load(&s->wanted_seq) > atomic_load(&s->written_seq)))
 		return now;
 	if (s->commit_at && s->commit_at < due)
 		due = s->commit_at;
@@ -232,13 +277,17 @@ static void get_journal_file(struct store *s, mono_ms now)
 static void write_due(struct store *s, mono_ms now)
 {
 	bool was_sick = atomic_load(&s->is_sick);
+	uint64_t seq;
 
 	if (writer_transact(s, fill_due) != 0) {
 		journal_again(s->journal);
+		atomic_fetch_add(&s->failures, 1);
 		s->retry_at = now + STORE_RETRY_MS;
 		return;
 	}
+	seq = journal_read_seq(s->journal);
 	journal_done(s->journal);
+	atomic_store(&s->written_seq, seq);
 	refresh_clear(&s->writing);
 	if (s->has_cure) {
 		atomic_store(&s->cured_losses, s->cure.losses);
@@ -266,6 +315,7 @@ int64_t writer_turn(struct store *s, bool flush)
 	}
 	pthread_mutex_unlock(&s->db_lock);
 	store_judge(s);
+	history_turn(s);
 	now = clock_mono();
 	if (due == NEVER)
 		return -1;
@@ -302,24 +352,35 @@ static void *writer_main(void *arg)
 	writer_turn(s, true);
 	db_close(s->db);
 	s->db = NULL;
+	history_turn(s);
 	eventfd_write(s->done_fd, 1);
-	if (atomic_exchange(&s->is_over, true))
-		store_free(s); /* store_close() did not wait for us */
+	store_release(s);
 	return NULL;
 }
 
-int writer_start(struct store *s)
+int store_thread(pthread_t *out, const char *name, void *(*fn)(void *arg),
+		 struct store *s)
 {
 	sigset_t all, old;
 	int err;
 
 	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are for main */
-	err = pthread_create(&s->thread, NULL, writer_main, s);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	atomic_fetch_add(&s->users, 1);
+	err = pthread_create(out, NULL, fn, s);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (err)
+	if (err) {
+		atomic_fetch_sub(&s->users, 1);
 		return -err;
-	pthread_setname_np(s->thread, "sbc-store");
-	s->has_thread = true;
+	}
+	pthread_setname_np(*out, name);
 	return 0;
+}
+
+int writer_start(struct store *s)
+{
+	int err = store_thread(&s->thread, "sbc-store", writer_main, s);
+
+	s->has_thread = !err;
+	return err;
 }

@@ -8,6 +8,7 @@
  *   writer.c       the thread that moves the journal to the database
  *   replay.c       what a crash left in the journal
  *   store_state.c  ok, degraded or set aside, and the alarms
+ *   history.c      questions about the past, and the thread that answers them
  *
  * No lock is held across a call that may wait for the disk, but for db_lock,
  * which the SIP thread takes only in store_load_bindings().
@@ -19,6 +20,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "core/list.h"
 #include "store/db.h"
 #include "store/journal.h"
 #include "store/refresh.h"
@@ -33,12 +35,29 @@ enum {
 	STORE_CLOSE_MS = 3000, /* a hanging disk does not stop us longer */
 	STORE_PATH_BYTES = 4000,
 	STORE_WHY_BYTES = 120,
+	HISTORY_ROWS_MAX = 200000,
+	HISTORY_DAYS = 30,
+	HISTORY_PRUNE_MS = 60000,
+	HISTORY_PRUNE_ROWS = 500, /* at once, and two for each that was added */
 };
 
 /* What had gone wrong when a resync began; rides in JOURNAL_RESYNC_END. */
 struct resync_mark {
 	uint64_t seq; /* rows of this record and before are to be swept */
 	uint64_t losses, wipes;
+};
+
+/* Who asks about the past; history.c. */
+struct history_desk {
+	struct loop *loop;
+	/* SIP thread */
+	struct list asked; /* every question that is not answered yet */
+	unsigned n_asked;
+	/* both threads, under the lock */
+	pthread_mutex_t lock;
+	pthread_cond_t turn; /* a question, the writer's turn, or the end */
+	struct list todo, answered;
+	bool stop;
 };
 
 struct store {
@@ -51,10 +70,11 @@ struct store {
 	/* SIP thread */
 	bool is_resyncing;
 	struct resync_mark resync;
-	bool has_thread;
-	pthread_t thread;
+	bool has_thread, has_reader;
+	pthread_t thread, reader;
 	int wake_fd; /* eventfd: work, or stop */
-	int done_fd; /* eventfd: the writer has closed the database */
+	int done_fd; /* eventfd, counts the threads that are done */
+	struct history_desk desk;
 
 	/* SIP thread adds, writer takes all; held for a moment only */
 	pthread_mutex_t refresh_lock;
@@ -72,13 +92,18 @@ struct store {
 	mono_ms attach_at; /* try to make a journal file */
 	bool has_cure;
 	struct resync_mark cure; /* of the transaction under way */
+	int64_t n_added;         /* rows of the history in it */
+	mono_ms prune_at;
 
 	/* both */
 	atomic_bool is_sick; /* the last write failed */
 	atomic_bool stop;
 	atomic_bool is_asleep; /* wants a wake at the next append */
 	atomic_bool is_kicked;
-	atomic_bool is_over; /* the second to set it frees the store */
+	atomic_int users; /* threads and owner; the last one frees the store */
+	atomic_uint_fast64_t written_seq; /* record of the last commit */
+	atomic_uint_fast64_t wanted_seq;  /* somebody waits for it */
+	atomic_uint_fast64_t failures;    /* to write */
 	atomic_int_fast64_t
 		busy_since;          /* the writer is in the database, or 0 */
 	atomic_uint_fast64_t losses; /* changes that found no room */
@@ -96,6 +121,8 @@ struct store {
 /* store.c: everything but the thread, for tests that turn the crank. */
 int store_make(struct store **out, const struct store_conf *conf);
 void store_free(struct store *s);
+/* A user is gone. */
+void store_release(struct store *s);
 
 /* writer.c */
 int writer_start(struct store *s);
@@ -108,6 +135,11 @@ int writer_transact(struct store *s, int (*fill)(struct store *s));
 /* One record into the open transaction. */
 int writer_apply(struct store *s, const struct journal_record *rec);
 void writer_wake(struct store *s);
+/* Any thread: commit record @seq at once, not after gathering. */
+void writer_hurry(struct store *s, uint64_t seq);
+/* Signals are for main. */
+int store_thread(pthread_t *out, const char *name, void *(*fn)(void *arg),
+		 struct store *s);
 
 /* replay.c */
 int replay_read(struct store *s); /* fills pending, max_id; -ENOMEM */
@@ -116,6 +148,14 @@ int replay_fill(struct store *s); /* for writer_transact() */
 void replay_requeue(struct store *s);
 /* Rows of the database as pending records have changed them. */
 int replay_each(struct store *s, rows_binding_fn fn, void *arg);
+
+/* history.c */
+void history_init(struct store *s, struct loop *loop);
+/* The writer has done what it could. */
+void history_turn(struct store *s);
+/* Nobody is called back any more, and the thread ends. */
+void history_stop(struct store *s);
+void history_free(struct store *s);
 
 /* store_state.c */
 void store_judge(struct store *s);

@@ -154,8 +154,21 @@ RIG struct binding_row rig_row(uint64_t id)
 		.expires_at = 1800000360000,
 		.registered_at = 1800000000000,
 		.last_seen = 1800000000000,
+		.nat =
+			{
+				.evidence = 0x80000005,
+				.alg = 2,
+				.mapping = 3,
+				.filter = 1,
+				.flags = STORE_BEHIND | STORE_JUDGED,
+				.floor_s = 24,
+				.ceiling_s = 65535,
+				.interval_ms = 19200,
+				.phase_ms = UINT32_MAX,
+			},
 	};
 
+	addr_parse(&row.nat.announced, "192.168.1.7", 11, 5060);
 	addr_parse(&row.source, "203.0.113.9", 11, 40000);
 	addr_parse(&row.local, "2001:db8::1", 11, 5060);
 	return row;
@@ -177,6 +190,20 @@ RIG void rig_same_text(const char *a, const char *b)
 		assert_ptr_equal(a, b);
 }
 
+RIG void rig_same_nat(const struct store_nat *a, const struct store_nat *b)
+{
+	assert_int_equal(a->evidence, b->evidence);
+	assert_int_equal(a->alg, b->alg);
+	assert_int_equal(a->mapping, b->mapping);
+	assert_int_equal(a->filter, b->filter);
+	assert_int_equal(a->flags, b->flags);
+	assert_true(addr_equal(&a->announced, &b->announced));
+	assert_int_equal(a->floor_s, b->floor_s);
+	assert_int_equal(a->ceiling_s, b->ceiling_s);
+	assert_int_equal(a->interval_ms, b->interval_ms);
+	assert_int_equal(a->phase_ms, b->phase_ms);
+}
+
 RIG void rig_same_row(const struct binding_row *a, const struct binding_row *b)
 {
 	assert_int_equal(a->id, b->id);
@@ -196,6 +223,56 @@ RIG void rig_same_row(const struct binding_row *a, const struct binding_row *b)
 	assert_int_equal(a->expires_at, b->expires_at);
 	assert_int_equal(a->registered_at, b->registered_at);
 	assert_int_equal(a->last_seen, b->last_seen);
+	rig_same_nat(&a->nat, &b->nat);
+}
+
+/* ---- rows of the history ------------------------------------------------ */
+
+RIG struct history_row rig_event(wall_ms at, uint64_t binding,
+				 const char *event)
+{
+	struct history_row row = {
+		.at = at,
+		.phone = "204",
+		.aor = "204@sbc.example",
+		.binding = binding,
+		.event = event,
+		.transport = 1,
+		.expires_at = at + 3600000,
+		.proved_at = at - 500,
+		.pings = 12,
+		.unanswered = 3,
+		.rtt_us = {21000, 22000, UINT32_MAX},
+		.n_rtt = 3,
+		.reason = "announced 192.168.1.7:5060, seen from "
+			  "203.0.113.9:40000: behind NAT",
+	};
+
+	addr_parse(&row.source, "203.0.113.9", 11, 40000);
+	addr_parse(&row.local, "2001:db8::1", 11, 5060);
+	return row;
+}
+
+RIG void rig_same_event(const struct history_row *a,
+			const struct history_row *b)
+{
+	assert_int_equal(a->at, b->at);
+	rig_same_text(a->phone, b->phone);
+	rig_same_text(a->aor, b->aor);
+	assert_int_equal(a->binding, b->binding);
+	rig_same_text(a->event, b->event);
+	rig_same_text(a->cause, b->cause);
+	assert_int_equal(a->transport, b->transport);
+	assert_true(addr_equal(&a->source, &b->source));
+	assert_true(addr_equal(&a->local, &b->local));
+	assert_int_equal(a->expires_at, b->expires_at);
+	assert_int_equal(a->proved_at, b->proved_at);
+	assert_int_equal(a->pings, b->pings);
+	assert_int_equal(a->unanswered, b->unanswered);
+	assert_int_equal(a->n_rtt, b->n_rtt);
+	for (uint32_t i = 0; i < a->n_rtt; i++)
+		assert_int_equal(a->rtt_us[i], b->rtt_us[i]);
+	rig_same_text(a->reason, b->reason);
 }
 
 /* What a load gives: ids below 65536 with their CSeq. */

@@ -89,11 +89,55 @@ static void a_database_of_somebody_else_is_refused(void **state)
 static void the_schema_of_the_program_is_whole(void **state)
 {
 	struct rows_binding rows = {{0}};
+	struct rows_history past = {.n = 0};
 
 	assert_int_equal(migrate(*state), 0);
 	assert_int_equal(rows_binding_prepare(&rows, *state), 0);
 	rows_binding_finish(&rows);
+	assert_int_equal(rows_history_prepare(&past, *state), 0);
+	rows_history_finish(&past);
 	assert_int_equal(ask(*state, "SELECT count(*) FROM bindings"), 0);
+	assert_int_equal(ask(*state, "SELECT count(*) FROM flows"), 0);
+}
+
+extern const char schema_start[] __asm__("_binary_schema_sql_start");
+extern const char schema_end[] __asm__("_binary_schema_sql_end");
+
+static void check_old_row(void *arg, const struct binding_row *row)
+{
+	const struct store_nat unknown = {0};
+
+	++*(int *)arg;
+	assert_int_equal(row->id, 5);
+	assert_string_equal(row->contact, "sip:100@192.0.2.7");
+	assert_int_equal(row->cseq, 11);
+	assert_int_equal(row->last_seen, 1003);
+	rig_same_nat(&row->nat, &unknown);
+}
+
+static void a_database_of_version_1_keeps_its_bindings(void **state)
+{
+	const struct migration first = {schema_start,
+					schema_end - schema_start};
+	struct rows_binding rows = {{0}};
+	int n = 0;
+
+	assert_int_equal(migrate_by(*state, &first, 1), 0);
+	assert_int_equal(
+		db_exec(*state,
+			"INSERT INTO binding VALUES (5, '100@sbc', '100',"
+			" 'lan', 'sip:100@192.0.2.7', 'c', NULL, 0, NULL,"
+			" 'phone', 1, '203.0.113.9:40000', '192.0.2.1:5060',"
+			" 1001);"
+			"INSERT INTO binding_state VALUES (5, 9, 11, 1002,"
+			" 1003)"),
+		0);
+	assert_int_equal(migrate(*state), 0);
+	assert_int_equal(ask(*state, "PRAGMA user_version"), 2);
+	assert_int_equal(rows_binding_prepare(&rows, *state), 0);
+	assert_int_equal(rows_binding_each(&rows, check_old_row, &n), 0);
+	assert_int_equal(n, 1);
+	rows_binding_finish(&rows);
 }
 
 int main(void)
@@ -106,6 +150,7 @@ int main(void)
 		TEST(a_database_of_a_newer_program_is_not_touched),
 		TEST(a_database_of_somebody_else_is_refused),
 		TEST(the_schema_of_the_program_is_whole),
+		TEST(a_database_of_version_1_keeps_its_bindings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

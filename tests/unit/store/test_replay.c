@@ -10,6 +10,8 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "store/migrate.h"
+#include "store/row_codec.h"
 #include "store/writer.h"
 
 static struct rig rig;
@@ -236,6 +238,123 @@ static void old_records_do_not_undo_new_rows(void **state)
 	assert_int_equal(all(0)->cseq[1], 2);
 }
 
+/* What stands behind the texts since version 2. */
+enum { NAT_BYTES = 4 + 4 + 23 + 4 + 8 };
+
+extern const char schema_start[] __asm__("_binary_schema_sql_start");
+extern const char schema_end[] __asm__("_binary_schema_sql_end");
+
+/* A database and a journal as the first version of the program left them: one
+ * binding in the one, a change of it and another one in the other. */
+static void leave_as_version_1(void)
+{
+	const struct migration first = {schema_start,
+					schema_end - schema_start};
+	struct journal *j;
+	sqlite3 *sql;
+
+	rig_clear_dir(&rig);
+	assert_int_equal(sqlite3_open(rig.db, &sql), SQLITE_OK);
+	assert_int_equal(migrate_by(sql, &first, 1), 0);
+	assert_int_equal(
+		db_exec(sql, "PRAGMA journal_mode = WAL;"
+			     "INSERT INTO binding VALUES (1, '100@sbc', '100',"
+			     " 'lan', 'sip:100@192.0.2.7', 'c', NULL, 0, NULL,"
+			     " 'phone', 1, '203.0.113.9:40000',"
+			     " '192.0.2.1:5060', 1001);"
+			     "INSERT INTO binding_state VALUES (1, 9, 11, 1002,"
+			     " 1003)"),
+		0);
+	sqlite3_close(sql);
+	assert_int_equal(journal_create(&j, JOURNAL_MIN_BYTES, 10), 0);
+	assert_int_equal(journal_attach(j, rig.journal), 0);
+	for (uint64_t id = 1; id <= 2; id++) {
+		struct binding_row row = rig_row(id);
+		size_t n = row_size(&row);
+		uint8_t *whole = malloc(n);
+
+		row.cseq = 70 + id;
+		row_encode(whole, &row);
+		memcpy(journal_begin(j, n - NAT_BYTES), whole, n - NAT_BYTES);
+		journal_append(j, JOURNAL_PUT);
+		free(whole);
+	}
+	journal_destroy(j);
+}
+
+static void what_the_first_version_left_is_taken_over(void **state)
+{
+	store_free(s);
+	leave_as_version_1();
+	make();
+	assert_int_equal(store_state(s), STORE_OK);
+	assert_int_equal(all(0)->n, 2);
+	assert_int_equal(load.cseq[1], 71);
+	assert_int_equal(load.cseq[2], 72);
+	assert_int_equal(rig_ask(&rig, "PRAGMA user_version"), 2);
+	assert_int_equal(rig_ask(&rig, "SELECT max(nat_flags) FROM binding"),
+			 0);
+}
+
+static void tell(wall_ms at, const char *event)
+{
+	struct history_row row = rig_event(1800000000000 + at, 1, event);
+
+	store_history_add(s, &row);
+}
+
+static int64_t told(void)
+{
+	return rig_ask(&rig, "SELECT count(*) FROM history");
+}
+
+static void the_history_survives_a_crash(void **state)
+{
+	tell(1, "registered");
+	writer_turn(s, true);
+	tell(2, "lost");
+	tell(3, "back");
+	kill_and_make();
+	assert_int_equal(told(), 3);
+	tell(4, "gone");
+	kill_and_make();
+	kill_and_make();
+	assert_int_equal(told(), 4);
+}
+
+static void the_history_waits_for_a_full_disk_at_start(void **state)
+{
+	tell(1, "registered");
+	fail_the_disk();
+	kill_and_make();
+	disk_heal();
+	writer_turn(s, false);
+	assert_int_equal(told(), 1);
+}
+
+static void the_history_is_left_out_while_the_disk_is_sick(void **state)
+{
+	fail_the_disk();
+	rig_put(s, 1, 1);
+	writer_turn(s, true);
+	tell(1, "registered");
+	disk_heal();
+	writer_turn(s, true);
+	tell(2, "lost");
+	writer_turn(s, true);
+	assert_int_equal(told(), 1);
+}
+
+static void old_history_goes_with_the_next_news(void **state)
+{
+	tell(0, "registered");
+	writer_turn(s, true);
+	clock_advance(INT64_C(31) * 86400 * 1000);
+	tell(INT64_C(31) * 86400 * 1000, "lost");
+	writer_turn(s, true);
+	assert_int_equal(told(), 1);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -251,6 +370,11 @@ int main(void)
 		TEST(a_damaged_database_still_gets_what_the_journal_has),
 		TEST(a_garbled_journal_costs_only_itself),
 		TEST(old_records_do_not_undo_new_rows),
+		TEST(what_the_first_version_left_is_taken_over),
+		TEST(the_history_survives_a_crash),
+		TEST(the_history_waits_for_a_full_disk_at_start),
+		TEST(the_history_is_left_out_while_the_disk_is_sick),
+		TEST(old_history_goes_with_the_next_news),
 	};
 
 	return cmocka_run_group_tests(tests, disk_install, NULL);
