@@ -216,9 +216,10 @@ enum nat_mapping {
 
 enum nat_filter {
 	NAT_FILTER_UNKNOWN,
-	NAT_FILTER_ANY,     /* anybody gets in */
-	NAT_FILTER_ADDRESS, /* any port of an address that it sent to */
-	NAT_FILTER_PORT,
+	NAT_FILTER_ANY,            /* anybody gets in */
+	NAT_FILTER_ADDRESS,        /* any port of an address that it sent to */
+	NAT_FILTER_ADDRESS_OR_ANY, /* at least these: we have one address */
+	NAT_FILTER_PORT,           /* nobody else; or the phone is silent */
 };
 
 struct nat_kind {
@@ -230,20 +231,24 @@ struct nat_prober;
 typedef void (*nat_kind_fn)(void *arg, uint64_t id,
 			    const struct nat_kind *kind);
 
-/* @done hears of each nat_probe() once.  -errno. */
+/* @done hears of each nat_probe() once, unless the prober is destroyed before;
+ * it may begin another one or destroy the prober.  -errno. */
 int nat_prober_create(struct nat_prober **out, struct loop *loop,
 		      nat_kind_fn done, void *arg);
 void nat_prober_destroy(struct nat_prober *p); /* accepts NULL */
 /*
- * Send OPTIONS to the remote end of UDP @flow from other ports and addresses
- * of ours, and see which are answered, and from where.  @id comes back with
- * the result.  -EAGAIN: too many are under way.
+ * Send OPTIONS to the remote end of UDP @flow from another port and another
+ * address of ours, and see which are answered, and from where: 3 tries in 3 s.
+ * @target becomes the Request-URI; NULL: the remote address.  @id comes back
+ * with the result.  -EAGAIN: 32 are under way.  -EINVAL: not UDP, or @target
+ * cannot be written.  -errno: no socket.
  */
 int nat_probe(struct nat_prober *p, const struct sip_flow *flow,
 	      const char *target, const struct nat_verdict *verdict,
 	      uint64_t id);
-/* "full-cone", "address-restricted", "port-restricted", "symmetric", "none",
- * "port-restricted or symmetric", "unknown" (RFC 3489's words). */
+/* RFC 3489's words: "full-cone", "address-restricted", "port-restricted",
+ * "symmetric", "none"; where less is known "address-restricted or full-cone",
+ * "port-restricted or symmetric", "unknown". */
 const char *nat_kind_name(const struct nat_kind *kind);
 
 #endif
