@@ -5,7 +5,8 @@
  *
  * The input is a run of packets: a byte that says who speaks to which port, a
  * byte of time that passes before (4 ms each), the length in two bytes, bytes.
- * Whatever they are, a stranger is neither forwarded nor sent to.
+ * Whatever they are, a stranger is neither forwarded nor sent to, unless it
+ * proved that it is the stream that went silent elsewhere.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,7 @@ struct rig {
 	struct media_remote a_remote, b_remote;
 	struct addr from[SOURCES];
 	uint64_t walked;
+	unsigned changes;
 	mono_ms now;
 };
 
@@ -42,6 +44,7 @@ static struct media_remote remote(const char *rtp, const char *rtcp,
 				  const char *signalling)
 {
 	struct media_remote r = {.payload_types = {0x109, 1ULL << 37},
+				 .filler = {.type = 8, .byte = 0xd5, .n = 160},
 				 .receive = true,
 				 .send = true};
 
@@ -79,7 +82,45 @@ static void change(struct rig *rig, unsigned how)
 	r.receive = how & 1;
 	if (how & 2)
 		r.rtcp = r.rtp;
+	rig->changes++;
 	path_remote(&rig->a, &r);
+}
+
+/* May the source of @in's RTP have changed from @before to what it is? */
+static bool may_have_moved(const struct path *in, const struct latch *before,
+			   const struct path_packet *pkt)
+{
+	mono_ms silent = pkt->now - before->heard;
+
+	if (!before->learned)
+		return is_party(in, &pkt->from);
+	return addr_equal(&in->latch.source, &pkt->from) &&
+	       in->latch.ssrc == before->ssrc &&
+	       (uint16_t)(in->latch.seq - before->seq) > 0 &&
+	       (addr_same_host(&pkt->from, &before->source)
+			? silent >= 60
+			: silent >= 500 && before->tries >= 2 &&
+				  addr_equal(&pkt->from, &before->claimant));
+}
+
+static bool is_known(const struct path *p, const struct addr *a)
+{
+	return is_party(p, a) || addr_same_host(a, &p->latch.source);
+}
+
+/* A filler goes where RTP would. */
+static void try_filler(struct path *p)
+{
+	uint8_t bytes[PATH_FILLER_MAX];
+	struct path_hop hop;
+	struct rtp_hdr h;
+	size_t n;
+
+	if (!path_pierce(p, bytes, &n, &hop))
+		return;
+	must(n <= sizeof(bytes) && !rtp_read(&h, bytes, n));
+	must(!p->latch.learned && is_party(p, hop.to));
+	path_sent(&hop, n);
 }
 
 static void try_packet(struct rig *rig, unsigned who, uint8_t *p, size_t n)
@@ -90,19 +131,30 @@ static void try_packet(struct rig *rig, unsigned who, uint8_t *p, size_t n)
 				  .from = rig->from[who % SOURCES],
 				  .now = rig->now,
 				  .on_rtcp_port = who & 16};
+	struct latch before = in->latch;
 	struct media_stats st;
 	struct path_hop hop;
 
+	if (who & 32) /* an ICMP error that quotes these bytes */
+		path_refused(in, &pkt.from, p, n, rig->now);
+	if (who & 64)
+		try_filler(in);
 	rig->walked++;
 	if (path_walk(in, &pkt, &hop)) {
-		must(is_party(in, &pkt.from));
+		must(hop.is_rtcp ? is_known(in, &pkt.from)
+				 : addr_equal(&pkt.from, &in->latch.source));
 		must(hop.out == in->partner);
-		must(is_party(hop.out, hop.to));
+		must(is_known(hop.out, hop.to));
 		must(addr_port(hop.to) != 0);
 		path_sent(&hop, n);
 	}
+	must((before.learned == in->latch.learned &&
+	      (!before.learned ||
+	       addr_equal(&before.source, &in->latch.source))) ||
+	     may_have_moved(in, &before, &pkt));
 	path_read_stats(in, &st);
-	must(!addr_is_set(&st.remote) || is_party(in, &st.remote));
+	must(!addr_is_set(&st.remote) || is_known(in, &st.remote));
+	must(st.flips <= 4 * (1 + st.moves + rig->changes));
 	must(st.in_packets + st.rtcp_in + st.drop_stranger + st.drop_malformed +
 		     st.drop_payload_type <=
 	     rig->walked);

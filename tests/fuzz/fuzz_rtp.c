@@ -22,8 +22,9 @@ static void must(bool claim)
 
 static void try_packet(struct rtp_stat *st, uint8_t *p, size_t n)
 {
-	struct rtp_hdr h;
-	uint32_t ssrc = 0;
+	struct rtp_hdr h = {0};
+	uint32_t ssrc = 0, seq = 0;
+	bool seen;
 	uint64_t before = rtp_stat_lost(st);
 
 	if (rtp_read(&h, p, n) == 0) {
@@ -37,8 +38,11 @@ static void try_packet(struct rtp_stat *st, uint8_t *p, size_t n)
 	if (rtcp_check(p, n, &ssrc) == 0) {
 		must(n % 4 == 0 && n >= 8);
 		must(rtp_is_rtcp(p, n));
+		seen = rtcp_highest_seq(p, n, h.ssrc, &seq);
+		must(!seen || rtcp_is_report(p, n));
 		rtcp_hide_names(p, n); /* changes texts only */
 		must(rtcp_check(p, n, &ssrc) == 0);
+		must(rtcp_highest_seq(p, n, h.ssrc, &seq) == seen);
 	}
 }
 

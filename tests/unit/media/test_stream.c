@@ -538,6 +538,113 @@ static void streams_come_and_go_while_packets_flow(void **state)
 	while (next_mark(rig->bob.fd, NULL, 10) != '!');
 }
 
+/* ---- where we send is deaf, or waits ------------------------------------- */
+
+/* Nobody listens at the port that @phone's SDP names, and so @s is told; it
+ * speaks from its own. */
+static void start_deaf(struct phone *phone, struct media_stream *s)
+{
+	struct media_remote r = remote_of(phone);
+	struct addr closed = phone->addr;
+	socklen_t len = sizeof(closed);
+	int fd;
+
+	addr_set_port(&closed, 0);
+	fd = bound(&closed);
+	assert_int_equal(getsockname(fd, &closed.sa, &len), 0);
+	close(fd);
+	addr_set_port(&r.rtp, addr_port(&closed));
+	media_stream_remote(s, &r);
+	speak(phone, s, 'b');
+}
+
+static bool is_refused(const struct media_stream *s, uint32_t n)
+{
+	int64_t end = real_ms() + DEADLINE_MS;
+
+	while (stats(s).refused < n && real_ms() < end)
+		sched_yield();
+	return stats(s).refused >= n;
+}
+
+/* ICMP of the real kernel turns what @to is sent to where it speaks from. */
+static void turns_by_icmp(struct rig *rig, struct media_stream *out,
+			  struct phone *to)
+{
+	start_deaf(to, out);
+	while (!stats(out).latched)
+		sched_yield();
+	speak(&rig->alice, rig->a, '1');
+	assert_true(is_refused(out, 1));
+	assert_int_equal(stats(out).flips, 0);
+	clock_advance(200);
+	speak(&rig->alice, rig->a, '2');
+	assert_true(is_refused(out, 2));
+	speak(&rig->alice, rig->a, '3');
+	assert_int_equal(hear(to), '3');
+	assert_int_equal(stats(out).flips, 1);
+	/* An error that is waiting costs no packet. */
+	assert_int_equal(stats(out).out_packets, 3);
+}
+
+static void phone_that_is_deaf_at_its_sdp_port_hears(void **state)
+{
+	struct rig *rig = *state;
+
+	turns_by_icmp(rig, rig->b, &rig->bob);
+}
+
+static void ipv6_phone_that_is_deaf_at_its_sdp_port_hears(void **state)
+{
+	struct rig *rig = *state;
+	struct media_stream *six;
+	struct phone carol = phone_at("::1", 0xca401);
+
+	rig->conf.local = at("::1");
+	assert_int_equal(media_stream_open(&six, rig->media, &rig->conf), 0);
+	media_stream_bridge(rig->a, six);
+	turns_by_icmp(rig, six, &carol);
+	close(carol.fd);
+}
+
+/* Both wait until they are spoken to, as relays do. */
+static void peers_that_wait_for_each_other_are_woken(void **state)
+{
+	struct rig *rig = *state;
+	struct media_remote a = remote_of(&rig->alice);
+	struct media_remote b = remote_of(&rig->bob);
+
+	a.filler = b.filler = (struct media_filler){PCMA, 0xd5, 160};
+	addr_set_port(&a.rtcp, 9); /* a change, so that it is read anew */
+	addr_set_port(&b.rtcp, 9);
+	media_stream_remote(rig->a, &a);
+	media_stream_remote(rig->b, &b);
+	for (int i = 0; stats(rig->a).pierced < 2; i++) {
+		assert_in_range(i, 0, DEADLINE_MS / 20);
+		clock_advance(200);
+		next_mark(rig->alice.fd, NULL, 20);
+	}
+	assert_int_equal(hear(&rig->bob), 0xd5);
+	speak(&rig->bob, rig->b, 'b');
+	while (stats(rig->a).out_packets < 1)
+		sched_yield();
+	assert_int_equal(stats(rig->b).latched, true);
+}
+
+static void closing_a_stream_that_waits_is_harmless(void **state)
+{
+	struct rig *rig = *state;
+	struct media_remote r = remote_of(&rig->bob);
+
+	r.filler = (struct media_filler){PCMA, 0xd5, 160};
+	r.payload_types[0] |= 1;
+	media_stream_remote(rig->b, &r);
+	media_stream_close(rig->b);
+	clock_advance(200);
+	media_stream_bridge(rig->a, NULL);
+	assert_true(drops_for_want_of_a_partner(rig, 1));
+}
+
 /* ---- strangers ----------------------------------------------------------- */
 
 struct attack {
@@ -657,6 +764,10 @@ int main(void)
 		CALL(closed_partner_leaves_the_other_working),
 		CALL(closed_stream_gives_its_ports_back_to_the_kernel),
 		CALL(streams_come_and_go_while_packets_flow),
+		CALL(phone_that_is_deaf_at_its_sdp_port_hears),
+		CALL(ipv6_phone_that_is_deaf_at_its_sdp_port_hears),
+		CALL(peers_that_wait_for_each_other_are_woken),
+		CALL(closing_a_stream_that_waits_is_harmless),
 		CALL(stranger_is_unheard_while_the_victim_speaks),
 		CALL(stranger_is_unheard_while_the_victim_is_silent),
 		CALL(stranger_who_knows_the_ssrc_is_unheard_beside_speech),

@@ -212,6 +212,61 @@ static void items_that_lie_about_their_length_are_left(void **state)
 	assert_memory_equal(packet + 18, "xy", 2);
 }
 
+/* ---- what was received --------------------------------------------------- */
+
+#define ABOUT(ssrc, high, low)                                                 \
+	0, 0, 0, ssrc, 0, 0, 0, 1, 0, 1, high, low, 0, 0, 0, 2, 9, 9, 9, 9, 0, \
+		0, 0, 0
+#define SEQ_OF(about, seq, ...)                                                \
+	rtcp_highest_seq((const uint8_t[]){__VA_ARGS__},                       \
+			 sizeof((const uint8_t[]){__VA_ARGS__}), about, seq)
+
+static void highest_sequence_is_found_by_its_source(void **state)
+{
+	uint32_t seq = 0;
+
+	assert_true(SEQ_OF(7, &seq, 0x82, 201, 0, 13, SSRC, ABOUT(6, 4, 0),
+			   ABOUT(7, 4, 2)));
+	assert_int_equal(seq, 0x10402);
+	assert_true(SEQ_OF(7, &seq, 0x81, 200, 0, 12, SSRC, SENDER,
+			   ABOUT(7, 4, 3)));
+	assert_int_equal(seq, 0x10403);
+	assert_true(SEQ_OF(7, &seq, SR_EMPTY, SDES_CNAME, 0x81, 201, 0, 7, SSRC,
+			   ABOUT(7, 4, 4)));
+	assert_int_equal(seq, 0x10404);
+}
+
+static void report_on_others_or_on_nobody_has_none(void **state)
+{
+	uint32_t seq = 77;
+
+	assert_false(SEQ_OF(7, &seq, RR_EMPTY));
+	assert_false(SEQ_OF(7, &seq, SR_EMPTY, SDES_CNAME));
+	assert_false(SEQ_OF(7, &seq, 0x81, 201, 0, 7, SSRC, ABOUT(6, 4, 2)));
+	/* Not in the sender's own numbers, nor past the count. */
+	assert_false(SEQ_OF(7, &seq, 0x80, 201, 0, 7, SSRC, ABOUT(7, 4, 2)));
+	assert_int_equal(seq, 77);
+}
+
+static void block_that_is_cut_off_is_none(void **state)
+{
+	static const uint8_t whole[] = {0x81, 201, 0, 7, SSRC, ABOUT(7, 4, 2)};
+	uint32_t seq;
+
+	for (size_t n = 0; n < sizeof(whole); n++)
+		assert_false(rtcp_highest_seq(whole, n, 7, &seq));
+}
+
+static void feedback_alone_is_no_report(void **state)
+{
+	static const uint8_t nack[] = {0x81, 205, 0, 3, SSRC, 0, 0,
+				       0,    1,   0, 9, 0,    0};
+	static const uint8_t rr[] = {RR_EMPTY};
+
+	assert_false(rtcp_is_report(nack, sizeof(nack)));
+	assert_true(rtcp_is_report(rr, sizeof(rr)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -235,6 +290,10 @@ int main(void)
 		cmocka_unit_test(every_item_of_every_chunk_is_overwritten),
 		cmocka_unit_test(items_that_lie_about_their_length_are_left),
 		cmocka_unit_test(padding_behind_names_is_left),
+		cmocka_unit_test(highest_sequence_is_found_by_its_source),
+		cmocka_unit_test(report_on_others_or_on_nobody_has_none),
+		cmocka_unit_test(block_that_is_cut_off_is_none),
+		cmocka_unit_test(feedback_alone_is_no_report),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
