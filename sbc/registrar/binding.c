@@ -1,6 +1,6 @@
 /*
- * binding.c - the table of bindings: phone section -> contacts, kept in step
- * with the store
+ * binding.c - the table of bindings: phone section -> contacts, made, renewed,
+ * ended and found
  *
  * SPDX-License-Identifier: Apache-2.0
  *
@@ -14,17 +14,7 @@
 #include "core/log.h"
 #include "registrar/registrar_priv.h"
 
-enum {
-	/* The store writes pure refreshes behind within 60 s: a binding that
-	 * looks expired may have been refreshed just before the crash. */
-	RESTORE_GRACE_MS = 75000,
-	RESYNC_MS = 1000,
-	RESYNC_AT_ONCE = 250,
-	RESYNC_GAP_MS = 10,
-	/* No connection has this number: that of a binding over TCP went down
-	 * with the process that had it. */
-	CONN_GONE = UINT32_MAX,
-};
+/* ---- addresses of record --------------------------------------------------- */
 
 static bool same_phone(const struct hash_node *node, const void *key)
 {
@@ -43,21 +33,32 @@ static struct aor *make_aor(struct registrar *reg, const char *phone,
 			    const char *text)
 {
 	struct aor *aor = binding_find_aor(reg, phone);
+	size_t n = strlen(text) + 1;
 
 	if (aor)
 		return aor;
-	aor = calloc(1, sizeof(*aor) + strlen(text) + 1);
+	aor = calloc(1, sizeof(*aor) + n + strlen(phone) + 1);
 	if (!aor)
 		return NULL;
 	list_init(&aor->bindings);
-	str_copy(aor->phone, sizeof(aor->phone), str_of(phone));
-	strcpy(aor->text, text);
+	memcpy(aor->text, text, n);
+	aor->phone = strcpy(aor->text + n, phone);
 	if (hash_insert(&reg->aors, &aor->node, hash_text(phone))) {
 		free(aor);
 		return NULL;
 	}
 	return aor;
 }
+
+static void drop_empty(struct registrar *reg, struct aor *aor)
+{
+	if (!aor || aor->n)
+		return;
+	hash_remove(&reg->aors, &aor->node);
+	free(aor);
+}
+
+/* ---- which binding is meant -------------------------------------------------- */
 
 static bool same_text(const char *a, const char *b)
 {
@@ -73,10 +74,20 @@ static bool is_match(const struct binding *b, const struct binding_input *in)
 	       !strcmp(b->call_id, in->call_id);
 }
 
+/* Two homes may name the same private Contact, but not from one socket. */
+static bool is_same_socket(const struct binding *b,
+			   const struct binding_input *in)
+{
+	return !in->instance && !b->instance &&
+	       !strcmp(b->contact, in->contact) &&
+	       sip_flow_equal(&b->flow, in->flow);
+}
+
 struct binding *binding_match(const struct registrar *reg,
 			      const struct binding_input *in)
 {
-	struct aor *aor = binding_find_aor(reg, in->phone);
+	struct aor *aor = binding_find_aor(reg, in->phone->name);
+	struct binding *second = NULL;
 
 	if (!aor)
 		return NULL;
@@ -85,9 +96,29 @@ struct binding *binding_match(const struct registrar *reg,
 
 		if (is_match(b, in))
 			return b;
+		if (is_same_socket(b, in))
+			second = b;
+	}
+	return second;
+}
+
+struct binding *binding_by_id(const struct registrar *reg, const char *phone,
+			      uint64_t id)
+{
+	struct aor *aor = binding_find_aor(reg, phone);
+
+	if (!aor)
+		return NULL;
+	list_for_each (pos, &aor->bindings) {
+		struct binding *b = list_entry(pos, struct binding, node);
+
+		if (b->id == id)
+			return b;
 	}
 	return NULL;
 }
+
+/* ---- making and ending -------------------------------------------------------- */
 
 static const char *append(char **at, const char *text)
 {
@@ -108,13 +139,14 @@ static size_t room(const char *text)
 }
 
 /* One block holds all texts of a binding.  -ENOMEM: nothing has changed. */
-static int set_texts(struct binding *b, const struct binding_input *in)
+int binding_set_texts(struct binding *b, const struct binding_input *in)
 {
+	const char *realm = in->realm->name;
 	char *mem, *at;
 
 	mem = malloc(room(in->contact) + room(in->call_id) +
 		     room(in->instance) + room(in->path) +
-		     room(in->user_agent) + room(in->realm));
+		     room(in->user_agent) + room(realm));
 	if (!mem)
 		return -ENOMEM;
 	at = mem;
@@ -123,66 +155,51 @@ static int set_texts(struct binding *b, const struct binding_input *in)
 	b->instance = append(&at, in->instance);
 	b->path = append(&at, in->path);
 	b->user_agent = append(&at, in->user_agent);
-	b->realm = append(&at, in->realm);
+	b->realm = append(&at, realm);
 	free(b->strings);
 	b->strings = mem;
 	return 0;
 }
 
-static void tell_store(struct binding *b)
+int binding_make(struct binding **out, struct registrar *reg, const char *phone,
+		 const char *text, uint64_t id)
 {
-	struct binding_row row = {
-		.id = b->id,
-		.aor = b->aor->text,
-		.phone = b->aor->phone,
-		.realm = b->realm,
-		.contact = b->contact,
-		.call_id = b->call_id,
-		.cseq = b->cseq,
-		.instance = b->instance,
-		.reg_id = b->reg_id,
-		.path = b->path,
-		.user_agent = b->user_agent,
-		.transport = b->flow.transport,
-		.source = b->flow.remote,
-		.local = b->flow.local,
-		.expires_at = clock_wall() + (b->expires - clock_mono()),
-		.registered_at = b->registered_at,
-		.last_seen = b->last_seen,
-	};
+	struct aor *aor = make_aor(reg, phone, text);
+	struct binding *b = aor ? calloc(1, sizeof(*b)) : NULL;
+	struct list *before = reg->all.prev;
 
-	store_binding_put(b->owner->conf.store, &row);
+	if (!b) {
+		drop_empty(reg, aor);
+		return -ENOMEM;
+	}
+	b->id = id;
+	b->owner = reg;
+	b->aor = aor;
+	/* Ids grow; stored bindings come in nearly their order. */
+	while (before != &reg->all &&
+	       list_entry(before, struct binding, in_all)->id > id)
+		before = before->prev;
+	list_append(before->next, &b->in_all);
+	list_append(&aor->bindings, &b->node);
+	aor->n++;
+	reg->n++;
+	*out = b;
+	return 0;
 }
 
-static void keep_alive(struct binding *b, unsigned interval_ms, bool resumed)
-{
-	struct keep_want want = {
-		.interval_ms = interval_ms,
-		.resumed = resumed,
-		.target = b->contact,
-	};
-
-	if (interval_ms && b->flow.transport == SIP_UDP)
-		keepalive_hold(b->owner->conf.keepalive, &b->keep, &b->flow,
-			       KEEP_REG, &want);
-	else
-		keepalive_release(&b->keep);
-}
-
-static void free_binding(struct binding *b)
+void binding_free(struct binding *b)
 {
 	struct registrar *reg = b->owner;
 	struct aor *aor = b->aor;
 
+	way_set_lost(b, false);
 	keepalive_release(&b->keep);
 	timer_cancel(reg->conf.loop, &b->expiry);
 	list_remove(&b->node);
 	list_remove(&b->in_all);
 	reg->n--;
-	if (--aor->n == 0) {
-		hash_remove(&reg->aors, &aor->node);
-		free(aor);
-	}
+	aor->n--;
+	drop_empty(reg, aor);
 	free(b->strings);
 	free(b);
 }
@@ -191,8 +208,9 @@ void binding_drop(struct binding *b, const char *cause)
 {
 	log_info("reg.gone", kv_s("aor", b->aor->text),
 		 kv_s("contact", b->contact), kv_s("cause", cause));
+	history_tell(b, "gone", cause, NULL);
 	store_binding_del(b->owner->conf.store, b->id);
-	free_binding(b);
+	binding_free(b);
 }
 
 void binding_drop_all(struct registrar *reg, const char *phone,
@@ -212,117 +230,119 @@ static void expired(void *arg)
 	binding_drop(arg, "expired");
 }
 
-static void set_expiry(struct binding *b, int64_t ms)
+void binding_set_expiry(struct binding *b, int64_t ms)
 {
 	b->expires = clock_mono() + ms;
 	timer_set(b->owner->conf.loop, &b->expiry, ms, expired, b);
 }
 
-static struct binding *new_binding(struct registrar *reg, struct aor *aor,
-				   uint64_t id)
-{
-	struct binding *b = calloc(1, sizeof(*b));
-	struct list *before = reg->all.prev;
-
-	if (!b)
-		return NULL;
-	b->id = id;
-	b->owner = reg;
-	b->aor = aor;
-	/* Ids grow; stored bindings come in nearly their order. */
-	while (before != &reg->all &&
-	       list_entry(before, struct binding, in_all)->id > id)
-		before = before->prev;
-	list_append(before->next, &b->in_all);
-	list_append(&aor->bindings, &b->node);
-	aor->n++;
-	reg->n++;
-	return b;
-}
+/* ---- a REGISTER makes or renews ------------------------------------------------- */
 
 static int add(struct registrar *reg, const struct binding_input *in)
 {
-	struct aor *aor = make_aor(reg, in->phone, in->aor_text);
-	struct binding *b =
-		aor ? new_binding(reg, aor, reg->last_id + 1) : NULL;
+	struct binding *b;
+	int err = binding_make(&b, reg, in->phone->name, in->aor_text,
+			       reg->last_id + 1);
 
-	if (!b) {
-		if (aor && !aor->n) {
-			hash_remove(&reg->aors, &aor->node);
-			free(aor);
-		}
-		return -ENOMEM;
-	}
-	if (set_texts(b, in)) {
-		free_binding(b);
-		return -ENOMEM;
+	if (err)
+		return err;
+	err = binding_set_texts(b, in);
+	if (err) {
+		binding_free(b);
+		return err;
 	}
 	reg->last_id = b->id;
 	b->cseq = in->cseq;
 	b->reg_id = in->reg_id;
 	b->flow = b->to = *in->flow;
-	b->registered_at = b->last_seen = clock_wall();
-	set_expiry(b, in->expires_s * 1000ll);
-	keep_alive(b, in->keepalive_ms, false);
-	tell_store(b);
-	log_info("reg.new", kv_s("aor", aor->text), kv_s("contact", b->contact),
-		 kv_a("source", &b->flow.remote),
+	b->registered_at = clock_wall();
+	binding_set_expiry(b, in->expires_s * 1000ll);
+	way_judge(b, in);
+	contact_look(b, in->phone);
+	way_hold(b, in->realm, false);
+	history_tell(b, "registered", NULL, NULL);
+	b->last_seen = b->registered_at;
+	restore_tell(b);
+	log_info("reg.new", kv_s("aor", b->aor->text),
+		 kv_s("contact", b->contact), kv_a("source", &b->flow.remote),
 		 kv_s("transport", sip_transport_name(b->flow.transport)),
 		 kv_i("expires", in->expires_s));
 	return 0;
 }
 
-static bool is_pure_refresh(const struct binding *b,
-			    const struct binding_input *in)
+static bool is_same(const struct binding *b, const struct binding_input *in)
 {
 	return sip_flow_equal(&b->flow, in->flow) &&
 	       !strcmp(b->contact, in->contact) &&
 	       !strcmp(b->call_id, in->call_id) &&
-	       !strcmp(b->realm, in->realm) && same_text(b->path, in->path) &&
+	       !strcmp(b->realm, in->realm->name) &&
+	       same_text(b->path, in->path) &&
 	       same_text(b->user_agent, in->user_agent);
 }
 
-static void move(struct binding *b, const struct binding_input *in)
+/* Take flow and Contact of @in. */
+static void move(struct binding *b, const struct binding_input *in,
+		 bool is_same_contact)
+{
+	if (b->stated == STATED_ANSWERS && is_same_contact) {
+		b->flow = *in->flow; /* requests go to the Contact anyway */
+		return;
+	}
+	if (!sip_flow_equal(&b->flow, in->flow))
+		way_move(b, in->flow);
+	else if (!is_same_contact)
+		b->stated = STATED_UNTRIED;
+}
+
+static void tell_moved(struct binding *b, const struct sip_flow *from,
+		       const struct keep_info *was)
 {
 	struct registrar *reg = b->owner;
-	struct sip_flow from = b->flow;
 
-	b->flow = b->to = *in->flow;
-	keep_alive(b, in->keepalive_ms, false);
 	log_info("reg.moved", kv_s("aor", b->aor->text),
-		 kv_a("from", &from.remote), kv_a("to", &b->flow.remote));
+		 kv_a("from", &from->remote), kv_a("to", &b->to.remote));
+	history_tell(b, "moved", NULL, was);
 	if (reg->conf.moved)
-		reg->conf.moved(reg->conf.arg, b, &from);
+		reg->conf.moved(reg->conf.arg, b, from);
 }
 
 static int renew(struct binding *b, const struct binding_input *in)
 {
-	bool pure = is_pure_refresh(b, in);
+	struct sip_flow from = b->to;
+	struct keep_info was = {0};
+	bool pure = is_same(b, in), judged;
+	bool is_same_contact = !strcmp(b->contact, in->contact);
 
-	if (!pure && set_texts(b, in))
+	keepalive_look(&b->keep, &was);
+	if (!pure && binding_set_texts(b, in))
 		return -ENOMEM;
+	binding_set_expiry(b, in->expires_s * 1000ll);
 	b->cseq = in->cseq;
-	b->last_seen = clock_wall();
-	set_expiry(b, in->expires_s * 1000ll);
 	list_remove(&b->node);
 	list_append(&b->aor->bindings, &b->node);
+	move(b, in, is_same_contact);
+	judged = way_judge(b, in);
+	contact_look(b, in->phone);
 	/* The texts may have moved, and the configuration changed. */
-	if (sip_flow_equal(&b->flow, in->flow))
-		keep_alive(b, in->keepalive_ms, false);
-	if (pure) {
+	way_hold(b, in->realm, false);
+	if (!sip_flow_equal(&from, &b->to))
+		tell_moved(b, &from, &was);
+	else if (judged)
+		history_tell(b, "verdict", NULL, NULL);
+	b->last_seen = clock_wall();
+	if (sip_flow_equal(&from, &b->to) && b->keep.flow)
+		keepalive_refreshed(&b->keep);
+	way_ask_kind(b);
+	if (pure && !judged)
 		store_binding_refresh(b->owner->conf.store, b->id, b->cseq,
 				      b->last_seen + in->expires_s * 1000ll,
 				      b->last_seen);
-		return 0;
-	}
-	if (!sip_flow_equal(&b->flow, in->flow))
-		move(b, in);
-	tell_store(b);
+	else
+		restore_tell(b);
 	return 0;
 }
 
-int binding_save(struct registrar *reg, const struct binding_input *in,
-		 unsigned max_contacts)
+int binding_save(struct registrar *reg, const struct binding_input *in)
 {
 	struct binding *b = binding_match(reg, in);
 	struct aor *aor;
@@ -331,34 +351,18 @@ int binding_save(struct registrar *reg, const struct binding_input *in,
 	if (b)
 		return renew(b, in);
 	err = add(reg, in);
-	aor = err ? NULL : binding_find_aor(reg, in->phone);
-	while (aor && aor->n > max_contacts)
+	aor = err ? NULL : binding_find_aor(reg, in->phone->name);
+	while (aor && aor->n > in->phone->max_contacts)
 		binding_drop(
 			list_entry(aor->bindings.next, struct binding, node),
 			"replaced");
 	return err;
 }
 
-/* ---- after a restart --------------------------------------------------------- */
+/* ---- a new configuration, the end -------------------------------------------------- */
 
-/* Milliseconds that a stored binding has left, <= 0 = none.  When the wall
- * clock stands before the row was written it has not been set yet: count from
- * the moment of writing. */
-static int64_t remaining_ms(const struct binding_row *row, unsigned max_s)
-{
-	wall_ms now = clock_wall();
-	int64_t left;
-
-	if (now < row->last_seen)
-		now = row->last_seen;
-	left = row->expires_at - now + RESTORE_GRACE_MS;
-	return left < max_s * 1000ll ? left : max_s * 1000ll;
-}
-
-/* Does the configuration let phone section @phone have a binding of @aor in
- * @realm? */
-static bool is_wanted(const struct registrar *reg, const char *phone,
-		      const char *aor, const char *realm)
+bool binding_is_wanted(const struct registrar *reg, const char *phone,
+		       const char *aor, const char *realm)
 {
 	const struct conf_phone *p = config_phone(reg->config, phone);
 	size_t n = p ? strlen(p->user) : 0;
@@ -367,136 +371,101 @@ static bool is_wanted(const struct registrar *reg, const char *phone,
 	       (!p->realm[0] || !strcmp(p->realm, realm));
 }
 
-static void load_row(void *arg, const struct binding_row *row)
-{
-	struct registrar *reg = arg;
-	const struct conf_realm *realm = config_realm(reg->config, row->realm);
-	struct binding_input in = {
-		.contact = row->contact,
-		.call_id = row->call_id,
-		.instance = row->instance,
-		.path = row->path,
-		.user_agent = row->user_agent,
-		.realm = row->realm,
-	};
-	struct aor *aor;
-	struct binding *b;
-	int64_t left = realm ? remaining_ms(row, realm->max_expires_s) : 0;
-
-	if (left <= 0 || !is_wanted(reg, row->phone, row->aor, row->realm)) {
-		store_binding_del(reg->conf.store, row->id);
-		return;
-	}
-	aor = make_aor(reg, row->phone, row->aor);
-	b = aor ? new_binding(reg, aor, row->id) : NULL;
-	if (!b || set_texts(b, &in)) {
-		log_error("reg.not_restored", kv_s("aor", row->aor));
-		if (b)
-			free_binding(b);
-		return;
-	}
-	b->cseq = row->cseq;
-	b->reg_id = row->reg_id;
-	b->flow = (struct sip_flow){
-		.transport = row->transport,
-		.conn = row->transport == SIP_TCP ? CONN_GONE : 0,
-		.local = row->local,
-		.remote = row->source,
-	};
-	b->to = b->flow;
-	b->registered_at = row->registered_at;
-	b->last_seen = row->last_seen;
-	set_expiry(b, left);
-	if (realm->keepalive != CONF_KA_OFF)
-		keep_alive(b, realm->keepalive_interval_s * 1000, true);
-	screen_promote(reg->conf.screen, &b->flow.remote, SCREEN_REGISTERED,
-		       b->expires);
-}
-
-static void each_binding(struct registrar *reg,
-			 void (*fn)(void *arg, struct binding *b), void *arg)
-{
-	list_for_each_safe (pos, &reg->all)
-		fn(arg, list_entry(pos, struct binding, in_all));
-}
-
-/* Hand over some bindings again; true when there are more. */
-static bool put_some(struct registrar *reg)
-{
-	unsigned n = 0;
-
-	list_for_each (pos, &reg->all) {
-		struct binding *b = list_entry(pos, struct binding, in_all);
-
-		if (b->id <= reg->resynced)
-			continue;
-		if (n++ == RESYNC_AT_ONCE || !store_has_room(reg->conf.store))
-			return true;
-		reg->resynced = b->id;
-		tell_store(b);
-	}
-	return false;
-}
-
-/* The store lost changes while the disk was sick: hand over all again, as
- * fast as it takes them and SIP does not notice. */
-static void resync(void *arg)
-{
-	struct registrar *reg = arg;
-	struct store *store = reg->conf.store;
-	bool more;
-
-	if (!reg->resyncing && store_needs_resync(store)) {
-		store_resync_begin(store);
-		reg->resyncing = true;
-		reg->resynced = 0;
-	}
-	more = reg->resyncing && put_some(reg);
-	if (reg->resyncing && !more) {
-		store_resync_end(store);
-		reg->resyncing = false;
-	}
-	timer_set(reg->conf.loop, &reg->resync,
-		  more && store_has_room(store) ? RESYNC_GAP_MS : RESYNC_MS,
-		  resync, reg);
-}
-
-int binding_load(struct registrar *reg)
-{
-	int err;
-
-	reg->last_id = store_max_id(reg->conf.store);
-	err = store_load_bindings(reg->conf.store, load_row, reg);
-	log_info("reg.restored", kv_i("bindings", reg->n));
-	timer_set(reg->conf.loop, &reg->resync, RESYNC_MS, resync, reg);
-	return err;
-}
-
-static void drop_unwanted(void *arg, struct binding *b)
-{
-	struct registrar *reg = arg;
-	/* A reload may have renamed the realm of its socket. */
-	const char *realm =
-		sip_realm_at(reg->conf.sip, b->flow.transport, &b->flow.local);
-
-	if (!is_wanted(reg, b->aor->phone, b->aor->text,
-		       realm ? realm : b->realm))
-		binding_drop(b, "config");
-}
-
 void binding_drop_unwanted(struct registrar *reg)
 {
-	each_binding(reg, drop_unwanted, reg);
-}
+	list_for_each_safe (pos, &reg->all) {
+		struct binding *b = list_entry(pos, struct binding, in_all);
+		/* A reload may have renamed the realm of its socket. */
+		const char *realm = sip_realm_at(
+			reg->conf.sip, b->flow.transport, &b->flow.local);
 
-static void clear_one(void *arg, struct binding *b)
-{
-	free_binding(b);
+		if (!binding_is_wanted(reg, b->aor->phone, b->aor->text,
+				       realm ? realm : b->realm))
+			binding_drop(b, "config");
+	}
 }
 
 void binding_clear(struct registrar *reg)
 {
-	timer_cancel(reg->conf.loop, &reg->resync);
-	each_binding(reg, clear_one, NULL);
+	list_for_each_safe (pos, &reg->all)
+		binding_free(list_entry(pos, struct binding, in_all));
 	hash_clear(&reg->aors);
+}
+
+/* ---- look-ups -------------------------------------------------------------------- */
+
+/* The same phone by the same way twice (two instances of one program) must
+ * ring once. */
+static bool is_listed(const struct binding *b, const struct binding **list,
+		      unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (sip_flow_equal(&list[i]->to, &b->to) &&
+		    !strcmp(list[i]->contact, b->contact))
+			return true;
+	}
+	return false;
+}
+
+unsigned registrar_find(const struct registrar *reg, const char *phone,
+			const struct binding **out, unsigned max)
+{
+	const struct aor *aor = binding_find_aor(reg, phone);
+	unsigned n = 0;
+
+	for (int lost = 0; aor && lost <= 1; lost++) {
+		for (struct list *pos = aor->bindings.prev;
+		     pos != &aor->bindings && n < max; pos = pos->prev) {
+			struct binding *b =
+				list_entry(pos, struct binding, node);
+
+			if (b->lost == lost &&
+			    sip_flow_alive(reg->conf.sip, &b->to) &&
+			    !is_listed(b, out, n))
+				out[n++] = b;
+		}
+	}
+	return n;
+}
+
+unsigned registrar_count(const struct registrar *reg)
+{
+	return reg->n;
+}
+
+unsigned registrar_slice(const struct registrar *reg, uint64_t *after,
+			 unsigned max,
+			 void (*fn)(void *arg, const struct binding *b),
+			 void *arg)
+{
+	unsigned n = 0;
+
+	list_for_each (pos, &reg->all) {
+		const struct binding *b =
+			list_entry(pos, struct binding, in_all);
+
+		if (b->id <= *after)
+			continue;
+		if (n++ == max)
+			return max;
+		*after = b->id;
+		fn(arg, b);
+	}
+	return n;
+}
+
+bool binding_same_device(const struct binding *a, const struct binding *b)
+{
+	return a->aor == b->aor && a->instance && b->instance &&
+	       !strcmp(a->instance, b->instance);
+}
+
+const char *binding_aor(const struct binding *b)
+{
+	return b->aor->text;
+}
+
+const char *binding_phone(const struct binding *b)
+{
+	return b->aor->phone;
 }

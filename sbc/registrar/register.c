@@ -23,7 +23,11 @@ enum {
 	AGENT_BYTES = 256, /* more of a User-Agent is cut off */
 	/* max_contacts of the longest kind; sip/ takes a little more. */
 	ANSWER_BYTES = 49152,
-	ANSWER_HEADERS = LIMIT_CONTACTS + 2,
+	ANSWER_HEADERS = LIMIT_CONTACTS + 5,
+	/* RFC 5626 4.4: a phone sends its own keepalives this often, until its
+	 * NAT is known better; an idle connection holds far longer. */
+	FLOW_TIMER_UDP_S = 25,
+	FLOW_TIMER_TCP_S = 120,
 };
 
 int registrar_create(struct registrar **out, const struct registrar_conf *conf,
@@ -37,7 +41,9 @@ int registrar_create(struct registrar **out, const struct registrar_conf *conf,
 	reg->config = config_ref(config);
 	hash_init(&reg->aors);
 	list_init(&reg->all);
-	if (binding_load(reg))
+	list_init(&reg->probes);
+	list_init(&reg->kinds);
+	if (restore_load(reg))
 		log_error("reg.restore_failed");
 	*out = reg;
 	return 0;
@@ -47,6 +53,10 @@ void registrar_destroy(struct registrar *reg)
 {
 	if (!reg)
 		return;
+	timer_cancel(reg->conf.loop, &reg->resync);
+	timer_cancel(reg->conf.loop, &reg->resume);
+	contact_clear(reg);
+	way_forget(reg);
 	binding_clear(reg);
 	config_unref(reg->config);
 	free(reg);
@@ -159,16 +169,14 @@ static void fill_input(struct binding_input *in, const struct sip_view *view,
 		       const struct conf_realm *realm)
 {
 	*in = (struct binding_input){
-		.phone = phone->name,
+		.phone = phone,
 		.aor_text = aor_text,
-		.realm = realm->name,
+		.realm = realm,
 		.call_id = view->call_id,
 		.path = view->path,
 		.cseq = view->cseq,
 		.flow = &view->flow,
 	};
-	if (realm->keepalive != CONF_KA_OFF)
-		in->keepalive_ms = realm->keepalive_interval_s * 1000;
 }
 
 static void take_contact(struct binding_input *in, const struct sip_contact *c)
@@ -176,6 +184,21 @@ static void take_contact(struct binding_input *in, const struct sip_contact *c)
 	in->contact = c->uri;
 	in->instance = c->instance;
 	in->reg_id = c->instance ? c->reg_id : 0;
+}
+
+/* What this REGISTER shows of NATs and ALGs. */
+static void judge(const struct registrar *reg, const struct sip_view *view,
+		  struct binding_input *in)
+{
+	struct nat_look look = {.view = view};
+	const struct binding *b;
+
+	if (view->n_contacts) {
+		take_contact(in, &view->contacts[0]);
+		b = binding_match(reg, in);
+		look.call_id = b ? b->call_id : NULL;
+	}
+	nat_judge(&in->verdict, &look);
 }
 
 /* 0, or the status to refuse the whole REGISTER with. */
@@ -224,28 +247,39 @@ static int check_star(const struct registrar *reg, const struct sip_view *view,
 	return 0;
 }
 
+/* Over UDP a NAT that was restarted forgets the way to the phone: it must come
+ * back soon. */
+static int64_t granted(const struct binding *b, const struct binding_input *in,
+		       int64_t asked)
+{
+	const struct conf_realm *realm = in->realm;
+	unsigned most = realm->max_expires_s;
+
+	if (in->flow->transport == SIP_UDP && realm->nat_expires_s &&
+	    realm->nat_expires_s < most && way_is_behind(b, in))
+		most = realm->nat_expires_s;
+	if (most < realm->min_expires_s)
+		most = realm->min_expires_s;
+	return asked < most ? asked : most;
+}
+
 static int apply_contacts(struct registrar *reg, const struct sip_view *view,
-			  const struct conf_realm *realm,
-			  const struct conf_phone *phone,
 			  struct binding_input *in)
 {
 	for (unsigned i = 0; i < view->n_contacts; i++) {
-		int64_t expires =
-			wanted_expires(view, &view->contacts[i], realm);
+		int64_t asked =
+			wanted_expires(view, &view->contacts[i], in->realm);
 		struct binding *b;
 
 		take_contact(in, &view->contacts[i]);
-		if (expires > realm->max_expires_s)
-			expires = realm->max_expires_s;
-		in->expires_s = expires;
-		if (expires) {
-			if (binding_save(reg, in, phone->max_contacts))
-				return 503;
-			continue;
-		}
 		b = binding_match(reg, in);
-		if (b)
+		if (asked) {
+			in->expires_s = (unsigned)granted(b, in, asked);
+			if (binding_save(reg, in))
+				return 503;
+		} else if (b) {
 			binding_drop(b, "unregistered");
+		}
 	}
 	return 0;
 }
@@ -277,41 +311,102 @@ static void print_contact(struct buf *b, const struct binding *binding)
 		buf_printf(b, ";reg-id=%u", binding->reg_id);
 }
 
+/* One answer's headers and the memory of their values. */
+struct answer {
+	struct sip_header headers[ANSWER_HEADERS];
+	unsigned n;
+	char mem[ANSWER_BYTES];
+	size_t used;
+};
+
+static void add_header(struct answer *a, const char *name, const char *value)
+{
+	if (a->n < ANSWER_HEADERS)
+		a->headers[a->n++] = (struct sip_header){name, value};
+}
+
+static void add_contacts(struct answer *a, const struct aor *aor)
+{
+	list_for_each (pos, &aor->bindings) {
+		char *text = a->mem + a->used;
+		struct buf b;
+
+		buf_init(&b, text, sizeof(a->mem) - a->used);
+		print_contact(&b, list_entry(pos, struct binding, node));
+		if (b.overflow)
+			return;
+		add_header(a, "Contact", text);
+		a->used += b.n + 1;
+	}
+}
+
+/* We are registrar and first hop at once, and the phone registers this flow
+ * as one of its several (RFC 5626 6). */
+static const struct sip_contact *outbound_contact(const struct sip_view *view)
+{
+	if (!view->supports_outbound || view->path || view->n_vias > 1)
+		return NULL;
+	for (unsigned i = 0; i < view->n_contacts; i++) {
+		const struct sip_contact *c = &view->contacts[i];
+
+		if (c->instance && c->reg_id)
+			return c;
+	}
+	return NULL;
+}
+
+static unsigned flow_timer_s(const struct binding *b,
+			     const struct sip_view *view)
+{
+	if (view->flow.transport == SIP_TCP)
+		return FLOW_TIMER_TCP_S;
+	if (!b || !b->learned.interval_ms)
+		return FLOW_TIMER_UDP_S;
+	return b->learned.interval_ms / 1000;
+}
+
+static void add_outbound(struct answer *a, const struct registrar *reg,
+			 const struct sip_view *view, struct binding_input *in,
+			 const struct sip_contact *c)
+{
+	char *text = a->mem + a->used;
+	struct buf b;
+
+	take_contact(in, c);
+	buf_init(&b, text, sizeof(a->mem) - a->used);
+	buf_printf(&b, "%u", flow_timer_s(binding_match(reg, in), view));
+	a->used += b.n + 1;
+	add_header(a, "Require", "outbound");
+	add_header(a, "Supported", "outbound, path");
+	add_header(a, "Flow-Timer", text);
+}
+
 /* All bindings with what remains (RFC 3261 10.3 step 8), Date, Path. */
 static void answer_ok(struct registrar *reg, struct sip_request *req,
-		      const struct conf_phone *phone)
+		      struct binding_input *in)
 {
-	char mem[ANSWER_BYTES], date[64];
-	struct sip_header headers[ANSWER_HEADERS];
 	const struct sip_view *view = sip_request_view(req);
-	const struct aor *aor = binding_find_aor(reg, phone->name);
+	const struct sip_contact *outbound = outbound_contact(view);
+	const struct aor *aor = binding_find_aor(reg, in->phone->name);
 	time_t now = clock_wall() / 1000;
+	struct answer a;
+	char date[64];
 	struct tm tm;
-	unsigned n = 0;
-	size_t at = 0;
 
+	a.n = a.used = 0;
 	gmtime_r(&now, &tm);
 	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
-	headers[n++] = (struct sip_header){"Date", date};
+	add_header(&a, "Date", date);
 	if (view->path)
-		headers[n++] = (struct sip_header){"Path", view->path};
-	if (aor) {
-		list_for_each (pos, &aor->bindings) {
-			struct buf b;
-
-			buf_init(&b, mem + at, sizeof(mem) - at);
-			print_contact(&b,
-				      list_entry(pos, struct binding, node));
-			if (b.overflow || n == ANSWER_HEADERS)
-				break;
-			headers[n++] = (struct sip_header){"Contact", mem + at};
-			at += b.n + 1;
-		}
-	}
+		add_header(&a, "Path", view->path);
+	if (outbound)
+		add_outbound(&a, reg, view, in, outbound);
+	if (aor)
+		add_contacts(&a, aor);
 	sip_request_answer(req, &(struct sip_message){
 					.status = 200,
-					.headers = headers,
-					.n_headers = n,
+					.headers = a.headers,
+					.n_headers = a.n,
 				});
 }
 
@@ -346,93 +441,18 @@ void registrar_register(struct registrar *reg, struct sip_request *req)
 		snprintf(agent, sizeof(agent), "%s", view->user_agent);
 		in.user_agent = agent;
 	}
+	judge(reg, view, &in);
 	status = view->contact_star ? check_star(reg, view, phone)
 				    : check_contacts(reg, view, realm, &in);
 	if (!status && view->contact_star)
 		binding_drop_all(reg, phone->name, "unregistered");
 	else if (!status)
-		status = apply_contacts(reg, view, realm, phone, &in);
+		status = apply_contacts(reg, view, &in);
 	if (status) {
 		refuse(req, realm, status);
 		return;
 	}
 	screen_promote(reg->conf.screen, &view->flow.remote, SCREEN_REGISTERED,
 		       clock_mono() + realm->max_expires_s * 1000ll);
-	answer_ok(reg, req, phone);
-}
-
-/* ---- look-ups -------------------------------------------------------------------- */
-
-/* The same phone by the same way twice (it rebooted and forgot its Call-ID)
- * must ring once. */
-static bool is_listed(const struct binding *b, const struct binding **list,
-		      unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		if (sip_flow_equal(&list[i]->to, &b->to) &&
-		    !strcmp(list[i]->contact, b->contact))
-			return true;
-	}
-	return false;
-}
-
-unsigned registrar_find(const struct registrar *reg, const char *phone,
-			const struct binding **out, unsigned max)
-{
-	const struct aor *aor = binding_find_aor(reg, phone);
-	unsigned n = 0;
-
-	if (!aor)
-		return 0;
-	for (struct list *pos = aor->bindings.prev;
-	     pos != &aor->bindings && n < max; pos = pos->prev) {
-		struct binding *b = list_entry(pos, struct binding, node);
-
-		if (sip_flow_alive(reg->conf.sip, &b->to) &&
-		    !is_listed(b, out, n))
-			out[n++] = b;
-	}
-	return n;
-}
-
-bool binding_same_device(const struct binding *a, const struct binding *b)
-{
-	return a->aor == b->aor && a->instance && b->instance &&
-	       !strcmp(a->instance, b->instance);
-}
-
-unsigned registrar_count(const struct registrar *reg)
-{
-	return reg->n;
-}
-
-unsigned registrar_slice(const struct registrar *reg, uint64_t *after,
-			 unsigned max,
-			 void (*fn)(void *arg, const struct binding *b),
-			 void *arg)
-{
-	unsigned n = 0;
-
-	list_for_each (pos, &reg->all) {
-		const struct binding *b =
-			list_entry(pos, struct binding, in_all);
-
-		if (b->id <= *after)
-			continue;
-		if (n++ == max)
-			return max;
-		*after = b->id;
-		fn(arg, b);
-	}
-	return n;
-}
-
-const char *binding_aor(const struct binding *b)
-{
-	return b->aor->text;
-}
-
-const char *binding_phone(const struct binding *b)
-{
-	return b->aor->phone;
+	answer_ok(reg, req, &in);
 }

@@ -14,49 +14,120 @@ struct aor {
 	struct hash_node node; /* by phone name */
 	struct list bindings;  /* oldest registration first */
 	unsigned n;
-	char phone[LIMIT_NAME_BYTES];
-	char text[]; /* "100@example.net" */
+	const char *phone; /* behind the text */
+	char text[];       /* "100@example.net" */
 };
+
+/* binding.stated: does a Contact that differs from the source answer? */
+enum stated { STATED_UNTRIED, STATED_ASKED, STATED_ANSWERS, STATED_SILENT };
 
 struct registrar {
 	struct registrar_conf conf;
 	struct config *config;
 	struct hash aors;
 	struct list all; /* bindings, by id */
-	unsigned n;
+	unsigned n, n_lost;
 	uint64_t last_id;
 	struct timer resync;
 	bool resyncing;
 	uint64_t resynced; /* id of the last binding handed over again */
+	/* What is done for restored bindings after the start, in slices. */
+	struct timer resume;
+	uint64_t resumed, resume_last; /* ids: done, and where it ends */
+	wall_ms started;
+	struct list probes; /* contact.c, n_probes */
+	unsigned n_probes;
+	struct list kinds; /* way.c: asked of the prober */
 };
 
 /* What a REGISTER says of one contact; strings are borrowed. */
 struct binding_input {
-	const char *phone, *aor_text, *realm;
+	const struct conf_phone *phone;
+	const struct conf_realm *realm;
+	const char *aor_text;
 	const char *contact, *call_id, *instance, *path, *user_agent;
 	uint32_t cseq, reg_id;
 	const struct sip_flow *flow;
+	struct nat_verdict verdict; /* of this REGISTER alone */
 	unsigned expires_s;
-	unsigned keepalive_ms; /* 0 = none */
 };
 
-/* binding.c */
+/* ---- binding.c ----------------------------------------------------------- */
+
 struct aor *binding_find_aor(const struct registrar *reg, const char *phone);
+/* Of phone section @phone, or NULL. */
+struct binding *binding_by_id(const struct registrar *reg, const char *phone,
+			      uint64_t id);
 /* The binding that @in renews: (instance, reg-id) when sent, else (Contact,
- * Call-ID) (contract, SIP behaviour). */
+ * Call-ID) (contract, SIP behaviour), else the same Contact along the same
+ * flow: a phone that was rebooted, or whose Call-IDs an ALG rewrites. */
 struct binding *binding_match(const struct registrar *reg,
 			      const struct binding_input *in);
-/* Make or renew; tells the store.  Above @max_contacts the one renewed
- * longest ago goes.  -ENOMEM. */
-int binding_save(struct registrar *reg, const struct binding_input *in,
-		 unsigned max_contacts);
+/* Make or renew; tells the store.  Above the phone's max_contacts the one
+ * renewed longest ago goes.  -ENOMEM. */
+int binding_save(struct registrar *reg, const struct binding_input *in);
 /* End it; @cause for the log. */
 void binding_drop(struct binding *b, const char *cause);
 void binding_drop_all(struct registrar *reg, const char *phone,
 		      const char *cause);
 /* The configuration has changed: drop what it does not know any more. */
 void binding_drop_unwanted(struct registrar *reg);
-int binding_load(struct registrar *reg);
 void binding_clear(struct registrar *reg);
+/* Does the configuration let phone section @phone have a binding of @aor in
+ * @realm? */
+bool binding_is_wanted(const struct registrar *reg, const char *phone,
+		       const char *aor, const char *realm);
+/* A bare one without texts; -ENOMEM. */
+int binding_make(struct binding **out, struct registrar *reg, const char *phone,
+		 const char *aor, uint64_t id);
+int binding_set_texts(struct binding *b, const struct binding_input *in);
+void binding_set_expiry(struct binding *b, int64_t ms);
+void binding_free(struct binding *b);
+
+/* ---- restore.c: what the store keeps ------------------------------------- */
+
+void restore_tell(struct binding *b);
+int restore_load(struct registrar *reg);
+
+/* ---- way.c: the verdict on the way to a phone, and keeping it open ------- */
+
+/* Is the phone behind a NAT, if @in renews @b (NULL: makes a binding)? */
+bool way_is_behind(const struct binding *b, const struct binding_input *in);
+/* @in is what stands now; true: the verdict changed. */
+bool way_judge(struct binding *b, const struct binding_input *in);
+/* Hold binding.to as @realm says. */
+void way_hold(struct binding *b, const struct conf_realm *realm, bool resumed);
+/* Requests go along @to: the hold ends, what was learned of the NAT stays when
+ * it is the same one.  way_hold() is to follow. */
+void way_set(struct binding *b, const struct sip_flow *to);
+/* A REGISTER came along another flow: the verdict begins anew. */
+void way_move(struct binding *b, const struct sip_flow *flow);
+/* It answers at its Contact: that is no sign of a NAT. */
+void way_honour(struct binding *b, const struct sip_flow *to,
+		const struct conf_realm *realm);
+void way_set_lost(struct binding *b, bool lost);
+/* Which kind of NAT is it?  Asked once per flow, when the phone answers. */
+void way_ask_kind(struct binding *b);
+void way_forget(struct registrar *reg);
+
+/* ---- contact.c: a Contact that differs from the source (S2-15) ----------- */
+
+/* Set binding.to by option contact, now or when the phone has answered. */
+void contact_look(struct binding *b, const struct conf_phone *phone);
+/* As many probes are under way as there may be. */
+bool contact_is_busy(const struct registrar *reg);
+void contact_clear(struct registrar *reg);
+
+/* ---- reg_history.c ------------------------------------------------------------ */
+
+/* One row: @event begins now.  @was: what the engine knew of the flow that
+ * ends; NULL = ask it.  "learned" and "verdict" at most once per hour. */
+void history_tell(struct binding *b, const char *event, const char *cause,
+		  const struct keep_info *was);
+/* "restored", of the process's start. */
+void history_restored(struct binding *b);
+/* A stored binding that did not come back. */
+void history_not_restored(struct registrar *reg, const struct binding_row *row,
+			  const char *cause);
 
 #endif

@@ -1,0 +1,173 @@
+/*
+ * contact.c - a Contact that names another address than the REGISTER came from
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Mostly a NAT's doing: requests go to the source.  But it may be meant: a
+ * third party registers for the phone, or another SBC stands there.  A public
+ * Contact is asked once with OPTIONS; when it answers, requests go there.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "core/rand.h"
+#include "registrar/registrar_priv.h"
+
+enum {
+	PROBES_MAX = 64,
+	TRIES = 3,
+	AGAIN_MS = 1000,
+};
+
+struct probe {
+	struct list node;
+	struct registrar *owner;
+	uint64_t token, id; /* @id of the binding, of phone section @phone */
+	struct sip_flow flow;
+	unsigned tries;
+	struct timer timer;
+	char phone[];
+};
+
+static void drop(struct probe *p)
+{
+	timer_cancel(p->owner->conf.loop, &p->timer);
+	list_remove(&p->node);
+	p->owner->n_probes--;
+	free(p);
+}
+
+/* The binding, if it still waits for this probe. */
+static struct binding *asker_of(const struct probe *p)
+{
+	struct binding *b = binding_by_id(p->owner, p->phone, p->id);
+	struct addr a;
+
+	if (!b || b->stated != STATED_ASKED || addr_parse_uri(&a, b->contact) ||
+	    !addr_equal(&a, &p->flow.remote))
+		return NULL;
+	return b;
+}
+
+static void ask(void *arg)
+{
+	struct probe *p = arg;
+	struct binding *b = asker_of(p);
+	char user[LIMIT_USER_BYTES];
+	struct sip_ping ping;
+	struct str aor;
+
+	if (!b || p->tries++ == TRIES) {
+		if (b)
+			b->stated = STATED_SILENT;
+		drop(p);
+		return;
+	}
+	aor = str_of(b->aor->text);
+	str_copy(user, sizeof(user), str_cut(&aor, '@'));
+	ping = (struct sip_ping){
+		.token = p->token,
+		.target = b->contact,
+		.user = user,
+		.host = aor.p,
+	};
+	sip_ping_options(p->owner->conf.sip, &p->flow, &ping);
+	timer_set(p->owner->conf.loop, &p->timer, AGAIN_MS, ask, p);
+}
+
+static void start(struct binding *b, const struct sip_flow *flow)
+{
+	struct registrar *reg = b->owner;
+	size_t n = strlen(b->aor->phone) + 1;
+	struct probe *p;
+
+	if (contact_is_busy(reg))
+		return; /* the next REGISTER tries again */
+	p = calloc(1, sizeof(*p) + n);
+	if (!p)
+		return;
+	p->owner = reg;
+	p->id = b->id;
+	p->flow = *flow;
+	memcpy(p->phone, b->aor->phone, n);
+	while (!p->token)
+		rand_bytes(&p->token, sizeof(p->token));
+	list_append(&reg->probes, &p->node);
+	reg->n_probes++;
+	b->stated = STATED_ASKED;
+	/* Not before the REGISTER is answered. */
+	timer_set(reg->conf.loop, &p->timer, 1, ask, p);
+}
+
+/* Does the Contact of @b name a place, over UDP, that is not the source? */
+static bool names_another(const struct binding *b, struct addr *out)
+{
+	return b->flow.transport == SIP_UDP &&
+	       !strcasestr(b->contact, ";transport=tcp") &&
+	       !addr_parse_uri(out, b->contact) &&
+	       !addr_same_host(out, &b->flow.remote);
+}
+
+/* A place that a stranger could be at. */
+static bool is_public(const struct registrar *reg, const struct addr *a)
+{
+	char text[ADDR_TEXT_MAX];
+
+	return addr_class(a) == ADDR_GLOBAL &&
+	       !sip_is_local(reg->conf.sip, addr_fmt_host(a, text));
+}
+
+void contact_look(struct binding *b, const struct conf_phone *phone)
+{
+	struct registrar *reg = b->owner;
+	struct sip_flow flow;
+	struct addr a;
+
+	if (phone->contact == CONF_CONTACT_SOURCE || !names_another(b, &a) ||
+	    sip_flow_to(reg->conf.sip, b->realm, SIP_UDP, &a, &flow)) {
+		way_set(b, &b->flow);
+		b->stated = STATED_UNTRIED;
+	} else if (phone->contact == CONF_CONTACT_STATED) {
+		way_set(b, &flow);
+		b->stated = STATED_UNTRIED;
+	} else if (!is_public(reg, &a)) {
+		way_set(b, &b->flow);
+	} else if (b->stated == STATED_UNTRIED) {
+		way_set(b, &b->flow);
+		start(b, &flow);
+	}
+}
+
+void registrar_answered(struct registrar *reg, const struct sip_flow *flow,
+			uint64_t token)
+{
+	list_for_each_safe (pos, &reg->probes) {
+		struct probe *p = list_entry(pos, struct probe, node);
+		const struct conf_realm *realm;
+		struct sip_flow to = p->flow;
+		struct binding *b;
+
+		if (p->token != token ||
+		    !addr_same_host(&to.remote, &flow->remote))
+			continue;
+		b = asker_of(p);
+		drop(p);
+		realm = b ? config_realm(reg->config, b->realm) : NULL;
+		if (realm)
+			way_honour(b, &to, realm);
+		return;
+	}
+}
+
+bool contact_is_busy(const struct registrar *reg)
+{
+	return reg->n_probes >= PROBES_MAX;
+}
+
+void contact_clear(struct registrar *reg)
+{
+	list_for_each_safe (pos, &reg->probes)
+		drop(list_entry(pos, struct probe, node));
+}
