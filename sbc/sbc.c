@@ -169,6 +169,11 @@ static void flow_moved(void *arg, const struct binding *b,
 		calls_follow(sbc->calls, b, from);
 }
 
+static bool is_on_link(void *arg, const struct addr *a)
+{
+	return net_is_on_link(((struct sbc *)arg)->net, a);
+}
+
 static int build_lower(struct sbc *sbc)
 {
 	const struct conf_global *g = config_global(sbc->config);
@@ -217,6 +222,8 @@ static int build_upper(struct sbc *sbc)
 		.sip = sbc->sip,
 		.auth = sbc->auth,
 		.media = sbc->media,
+		.is_on_link = is_on_link,
+		.arg = sbc,
 	};
 	struct keepalive_conf keepalive = {
 		.loop = sbc->loop,
@@ -231,6 +238,7 @@ static int build_upper(struct sbc *sbc)
 		err = registrar_create(&sbc->registrar, &registrar,
 				       sbc->config);
 	calls.registrar = sbc->registrar;
+	calls.keepalive = sbc->keepalive;
 	if (!err)
 		err = calls_create(&sbc->calls, &calls, sbc->config);
 	return err;

@@ -37,7 +37,7 @@ static void call_free(struct call *call)
 	struct calls *calls = call->owner;
 
 	timer_cancel(calls->conf.loop, &call->ring);
-	timer_cancel(calls->conf.loop, &call->watch);
+	bridge_unwatch(call);
 	timer_cancel(calls->conf.loop, &call->reap);
 	for (unsigned i = 0; i < CALL_LEGS; i++)
 		leg_destroy(call->legs[i]);
@@ -99,12 +99,18 @@ struct call *call_create(struct calls *calls, const struct sip_view *invite,
 }
 
 struct leg_conf call_leg_conf(struct call *call, const struct conf_realm *realm,
-			      const char *peer, bool is_trunk)
+			      const char *peer, const struct sip_flow *flow,
+			      bool is_trunk)
 {
+	const struct calls_conf *conf = &call->owner->conf;
+
 	return (struct leg_conf){
-		.loop = call->owner->conf.loop,
-		.sip = call->owner->conf.sip,
-		.media = call->owner->conf.media,
+		.loop = conf->loop,
+		.sip = conf->sip,
+		.media = conf->media,
+		.keepalive = conf->keepalive,
+		.off_link = !conf->is_on_link ||
+			    !conf->is_on_link(conf->arg, &flow->remote),
 		.worker = call->worker,
 		.realm = realm,
 		.peer = peer,
@@ -184,6 +190,7 @@ static void free_dead_legs(struct call *call)
 			call->b = NULL;
 		if (leg == call->early)
 			call->early = NULL;
+		fork_leg_gone(call, leg);
 		call->legs[i] = NULL;
 		leg_destroy(leg);
 	}
@@ -217,8 +224,9 @@ void call_ending(struct call *call, const char *cause)
 	if (!call->cause)
 		call->cause = cause;
 	call->state = CALL_ENDING;
+	fork_forget(call);
 	timer_cancel(call->owner->conf.loop, &call->ring);
-	timer_cancel(call->owner->conf.loop, &call->watch);
+	bridge_unwatch(call);
 }
 
 void call_hangup_legs(struct call *call, const struct leg *except,
@@ -240,19 +248,28 @@ void calls_hangup(struct calls *calls, const char *reason, const char *cause)
 	}
 }
 
+/* The port may have been another phone's before: only legs of this one. */
+static void follow(struct call *call, const struct binding *b,
+		   const struct sip_flow *from)
+{
+	fork_follow(call, b);
+	for (unsigned i = 0; i < CALL_LEGS; i++) {
+		struct leg *leg = call->legs[i];
+
+		if (leg && leg_state(leg) != LEG_DEAD &&
+		    sip_flow_equal(leg_flow(leg), from) &&
+		    !strcmp(leg_peer(leg), binding_phone(b)))
+			leg_move(leg, &b->to);
+	}
+}
+
 void calls_follow(struct calls *calls, const struct binding *b,
 		  const struct sip_flow *from)
 {
-	list_for_each (pos, &calls->all) {
-		struct call *call = list_entry(pos, struct call, node);
-
-		for (unsigned i = 0; i < CALL_LEGS; i++) {
-			struct leg *leg = call->legs[i];
-
-			if (leg && sip_flow_equal(leg_flow(leg), from))
-				leg_move(leg, &b->flow);
-		}
-	}
+	list_for_each_safe (pos, &calls->all)
+		follow(list_entry(pos, struct call, node), b, from);
+	list_for_each_safe (pos, &calls->lingering)
+		follow(list_entry(pos, struct call, node), b, from);
 }
 
 unsigned calls_count(const struct calls *calls)

@@ -27,8 +27,11 @@ struct calls_conf {
 	struct sip_stack *sip;
 	struct sip_auth *auth;
 	struct media *media;
-	struct keepalive *keepalive;
+	struct keepalive *keepalive; /* NULL: nobody holds a flow */
 	struct registrar *registrar;
+	/* No router lies between us and @a.  NULL: one always does. */
+	bool (*is_on_link)(void *arg, const struct addr *a);
+	void *arg;
 };
 
 int calls_create(struct calls **out, const struct calls_conf *conf,
@@ -42,8 +45,9 @@ void calls_invite(struct calls *calls, struct sip_request *req);
 /* End every call; they are gone when calls_count() is 0.  @reason as for
  * leg_hangup(), @cause for the log. */
 void calls_hangup(struct calls *calls, const char *reason, const char *cause);
-/* @b re-registered along another flow than @from: its dialogs follow, and an
- * INVITE that nobody has answered yet goes out again along the new one. */
+/* @b re-registered along another flow than @from: the dialogs of its phone
+ * follow, and an INVITE to @b that nothing has come back for goes out again
+ * along the new one. */
 void calls_follow(struct calls *calls, const struct binding *b,
 		  const struct sip_flow *from);
 unsigned calls_count(const struct calls *calls);

@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "call/call_priv.h"
+#include "core/alarm.h"
 #include "core/log.h"
 
 static struct leg *other(const struct call *call, const struct leg *leg)
@@ -183,18 +184,78 @@ const struct leg_ops call_leg_ops = {
 	.moved = moved,
 };
 
-/* ---- media time-out ------------------------------------------------------------ */
+/* ---- watching the media -------------------------------------------------------- */
 
 enum {
 	WATCH_MIN_MS = 250,
 	WATCH_MAX_MS = 10000,
+	WATCH_FIRST_MS = LEG_ONE_WAY_MS + WATCH_MIN_MS,
 };
+
+/* What happened to a leg's media, told once per leg. */
+enum { TOLD_ONE_WAY = 1, TOLD_OTHER_HOST = 2 };
+
+static void tell_one_way(const struct call *call, const struct leg *leg,
+			 const struct leg_media_info *m)
+{
+	log_warn("call.one_way", kv_s("call", call->id),
+		 kv_s("peer", leg_peer(leg)), kv_a("announced", &m->remote),
+		 kv_a("sent_to", &m->stats.remote),
+		 kv_s("text",
+		      "no RTP has come from this peer since the call is "
+		      "up, while we send to it"));
+}
+
+/*
+ * The admin may know that host, and say latch 'open'; nothing else is done:
+ * a guess would be an attacker's way in.
+ */
+static void tell_other_host(struct call *call, const struct leg *leg,
+			    const struct leg_media_info *m)
+{
+	log_warn("call.other_host", kv_s("call", call->id),
+		 kv_s("peer", leg_peer(leg)), kv_a("announced", &m->remote),
+		 kv_s("text", "RTP comes from a host that neither its SDP nor "
+			      "its SIP names, and is dropped"));
+	if (!call->has_other_host) {
+		call->has_other_host = true;
+		call->owner->other_host++;
+	}
+	alarm_raise("media-other-host", ALARM_MINOR,
+		    "RTP of %s comes from a host that it did not announce",
+		    leg_peer(leg));
+}
+
+static void look_at(struct call *call, const struct leg *leg, unsigned *told)
+{
+	struct leg_media_info m;
+
+	for (unsigned i = 0; leg_media_at(leg, i, &m); i++) {
+		if (!m.type.p)
+			continue;
+		if (m.stats.other_host && !(*told & TOLD_OTHER_HOST)) {
+			*told |= TOLD_OTHER_HOST;
+			tell_other_host(call, leg, &m);
+		}
+		if (m.one_way && !(*told & TOLD_ONE_WAY)) {
+			*told |= TOLD_ONE_WAY;
+			tell_one_way(call, leg, &m);
+		}
+	}
+}
+
+void bridge_unwatch(struct call *call)
+{
+	timer_cancel(call->owner->conf.loop, &call->watch);
+	if (call->has_other_host && --call->owner->other_host == 0)
+		alarm_clear("media-other-host");
+	call->has_other_host = false;
+}
 
 /* No leg has received a valid packet for the time: a muted phone keeps its
  * call as long as the other one speaks. */
-static void watch(void *arg)
+static bool has_timed_out(const struct call *call)
 {
-	struct call *call = arg;
 	bool held = leg_is_held(call->a) || leg_is_held(call->b);
 	unsigned limit =
 		held ? call->media_timeout_hold_ms : call->media_timeout_ms;
@@ -206,7 +267,16 @@ static void watch(void *arg)
 	seen = leg_last_packet(call->b);
 	if (seen > last)
 		last = seen;
-	if (!limit || clock_mono() - last < limit) {
+	return limit && clock_mono() - last >= limit;
+}
+
+static void watch(void *arg)
+{
+	struct call *call = arg;
+
+	look_at(call, call->a, &call->told_a);
+	look_at(call, call->b, &call->told_b);
+	if (!has_timed_out(call)) {
 		bridge_watch(call);
 		return;
 	}
@@ -223,12 +293,13 @@ void bridge_watch(struct call *call)
 	if (!shortest || (call->media_timeout_hold_ms &&
 			  call->media_timeout_hold_ms < shortest))
 		shortest = call->media_timeout_hold_ms;
-	if (!shortest)
-		return;
 	ms = shortest / 8;
-	if (ms < WATCH_MIN_MS)
+	if (shortest && ms < WATCH_MIN_MS)
 		ms = WATCH_MIN_MS;
-	if (ms > WATCH_MAX_MS)
+	if (!shortest || ms > WATCH_MAX_MS)
 		ms = WATCH_MAX_MS;
+	if (clock_mono() - call->answered < WATCH_FIRST_MS &&
+	    ms > WATCH_FIRST_MS)
+		ms = WATCH_FIRST_MS;
 	timer_set(call->owner->conf.loop, &call->watch, ms, watch, call);
 }

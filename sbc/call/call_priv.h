@@ -12,8 +12,18 @@
 #include "route/route.h"
 
 enum {
-	CALL_LEGS = 1 + LIMIT_FORKS,
+	/* The caller, the forks, and those that were started anew along another
+	 * flow and still wait for what may come of the first. */
+	CALL_LEGS = 1 + 2 * LIMIT_FORKS,
 	CALL_ID_CHARS = 16,
+};
+
+/* One way to the phone that is being asked: call_fork.c. */
+struct call_fork {
+	uint64_t binding;
+	unsigned device; /* the first fork to the same device */
+	enum { FORK_SPARE, FORK_LIVE, FORK_SILENT, FORK_OVER } state;
+	struct leg *leg; /* LIVE: that asks */
 };
 
 struct calls {
@@ -23,6 +33,7 @@ struct calls {
 	struct list lingering; /* over, but for a CANCEL that waits */
 	struct hash by_invite; /* to tell merged requests */
 	unsigned n;
+	unsigned other_host; /* calls that have media from an unknown host */
 	uint64_t last_number;
 };
 
@@ -51,24 +62,47 @@ struct call {
 	/* While it is set up: call_setup.c. */
 	struct route_result targets;
 	unsigned next_target;
+	const struct conf_phone *phone; /* being asked; with its forks */
+	struct call_fork forks[LIMIT_FORKS];
+	unsigned n_forks;
 	unsigned ringing;  /* forks that have not ended */
 	int best;          /* best final answer so far, 0 = none */
+	bool was_refused;  /* somebody at this target said no */
 	bool target_stops; /* an answer that ends the search (6xx, 4xx) */
 	bool restoring;    /* a re-INVITE of our own is under way */
 	struct timer ring, watch, reap;
 	unsigned media_timeout_ms, media_timeout_hold_ms; /* 0 = off */
+	unsigned told_a, told_b; /* of each leg's media, to the log */
+	bool has_other_host;
 	const char *cause; /* why it ended, once it is ending */
 	int status;        /* the refusal that the caller got; 0 = none */
 };
 
-extern const struct leg_ops call_leg_ops; /* call_bridge.c */
+extern const struct leg_ops call_leg_ops; /* call_fork.c */
+/* Ask every device of @phone.  -ENOENT: it has none; or why none of them could
+ * be asked. */
+int fork_phone(struct call *call, const struct conf_phone *phone);
+/* @leg has ended before it was up.  True: another way to the same device is
+ * being asked. */
+bool fork_ended(struct call *call, const struct leg *leg, int status);
+/* Some phone gave no sign of life and may come back along another flow. */
+bool fork_may_return(const struct call *call);
+/* None of the forks is to be asked again. */
+void fork_forget(struct call *call);
+void fork_leg_gone(struct call *call, const struct leg *leg);
+/* @b has moved: an INVITE to it that nothing came back for goes out anew. */
+void fork_follow(struct call *call, const struct binding *b);
+
+/* call_bridge.c */
 
 /* call.c */
 struct call *call_create(struct calls *calls, const struct sip_view *invite,
 			 const char *key);
-/* A leg of conf filled in for @realm; add to the call what it made. */
+/* A leg of conf filled in for @realm and @flow; add to the call what it
+ * made. */
 struct leg_conf call_leg_conf(struct call *call, const struct conf_realm *realm,
-			      const char *peer, bool is_trunk);
+			      const char *peer, const struct sip_flow *flow,
+			      bool is_trunk);
 int call_add_leg(struct call *call, struct leg *leg);
 /* The call is ending for @cause (the first one counts). */
 void call_ending(struct call *call, const char *cause);
@@ -79,6 +113,10 @@ void call_leg_dead(void *arg, struct leg *leg);
 
 /* call_setup.c */
 void setup_next_target(struct call *call);
+/* One more leg that asks: counts as ringing.  *@out is the call's. */
+int setup_start_leg(struct call *call, const struct leg_conf *conf,
+		    const struct sip_dialog_conf *dialog, const char *path,
+		    struct leg **out);
 void setup_progress(void *arg, struct leg *leg, int status,
 		    const struct sdp *sdp);
 void setup_answered(void *arg, struct leg *leg, const struct sdp *sdp);
@@ -92,5 +130,6 @@ int setup_map_status(int status);
 /* ACK the callee's 2xx; the call ends when that cannot be sent. */
 void bridge_ack(struct call *call, struct leg *leg, const struct sdp *answer);
 void bridge_watch(struct call *call);
+void bridge_unwatch(struct call *call);
 
 #endif

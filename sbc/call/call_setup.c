@@ -167,6 +167,7 @@ static void ring_timed_out(void *arg)
 		call->best = 408;
 	/* The forks are cancelled; none of them is asked any more. */
 	call->ringing = 0;
+	fork_forget(call);
 	call_hangup_legs(call, call->a, NULL);
 	setup_next_target(call);
 }
@@ -211,7 +212,7 @@ void calls_invite(struct calls *calls, struct sip_request *req)
 	conf = call_leg_conf(call, caller.realm,
 			     caller.phone ? caller.phone->name
 					  : caller.trunk->name,
-			     caller.trunk != NULL);
+			     &view->flow, caller.trunk != NULL);
 	call->media_timeout_ms = caller.realm->media_timeout_s * 1000;
 	call->media_timeout_hold_ms = caller.realm->media_timeout_hold_s * 1000;
 	if (sip_request_accept(req, &txn, NULL, NULL) ||
@@ -234,14 +235,19 @@ void calls_invite(struct calls *calls, struct sip_request *req)
 
 /* ---- targets and forks ----------------------------------------------------- */
 
-static int start_leg(struct call *call, const struct leg_conf *conf,
-		     const struct sip_dialog_conf *dialog, const char *path)
+int setup_start_leg(struct call *call, const struct leg_conf *conf,
+		    const struct sip_dialog_conf *dialog, const char *path,
+		    struct leg **out)
 {
+	struct sip_dialog_conf named = *dialog;
 	struct sip_header route = {"Route", path};
 	struct leg *leg;
 	int err;
 
-	err = leg_create_out(&leg, conf, dialog);
+	named.local_user = call->from[0] ? call->from : NULL;
+	named.local_display = call->display;
+	named.remote_user = call->to;
+	err = leg_create_out(&leg, conf, &named);
 	if (err)
 		return err;
 	err = call_add_leg(call, leg);
@@ -250,6 +256,7 @@ static int start_leg(struct call *call, const struct leg_conf *conf,
 				 call->max_forwards, &route, path ? 1 : 0);
 		if (!err) {
 			call->ringing++;
+			*out = leg;
 			return 0;
 		}
 		for (unsigned i = 0; i < CALL_LEGS; i++) {
@@ -273,55 +280,12 @@ static void note_failure(struct call *call, int status)
 		call->best = status;
 }
 
-static void dialog_conf(const struct call *call, struct sip_dialog_conf *d)
-{
-	*d = (struct sip_dialog_conf){
-		.local_user = call->from[0] ? call->from : NULL,
-		.local_display = call->display,
-		.remote_user = call->to,
-	};
-}
-
-/* The realm that @flow's socket belongs to now: a reload may have renamed
- * it. */
-static const struct conf_realm *realm_of(const struct calls *calls,
-					 const struct sip_flow *flow)
-{
-	const char *name =
-		sip_realm_at(calls->conf.sip, flow->transport, &flow->local);
-
-	return name ? config_realm(calls->config, name) : NULL;
-}
-
 static void start_phone(struct call *call, const struct conf_phone *phone)
 {
-	const struct binding *found[LIMIT_FORKS];
-	struct sip_dialog_conf dialog;
-	unsigned n, started = 0;
-	int err = 0;
+	int err = fork_phone(call, phone);
 
-	n = registrar_find(call->owner->conf.registrar, phone->name, found,
-			   LIMIT_FORKS);
-	dialog_conf(call, &dialog);
-	for (unsigned i = 0; i < n; i++) {
-		const struct conf_realm *realm =
-			realm_of(call->owner, &found[i]->flow);
-		struct leg_conf conf;
-		int one;
-
-		if (!realm)
-			continue;
-		conf = call_leg_conf(call, realm, phone->name, false);
-		dialog.flow = found[i]->flow;
-		dialog.target = found[i]->contact;
-		one = start_leg(call, &conf, &dialog, found[i]->path);
-		if (!one)
-			started++;
-		else
-			err = one;
-	}
-	if (!started)
-		note_failure(call, err ? status_of(err) : 480);
+	if (err)
+		note_failure(call, err == -ENOENT ? 480 : status_of(err));
 }
 
 static void start_trunk(struct call *call, const struct conf_trunk *trunk)
@@ -330,26 +294,26 @@ static void start_trunk(struct call *call, const struct conf_trunk *trunk)
 		config_realm(call->owner->config, trunk->realm);
 	char target[3 * LIMIT_USER_BYTES + ADDR_TEXT_MAX + 32];
 	char host[ADDR_TEXT_MAX];
-	struct sip_dialog_conf dialog;
+	struct sip_dialog_conf dialog = {.target = target};
 	struct leg_conf conf;
+	struct leg *leg;
 	bool tcp = trunk->transport == CONF_TCP;
 	int err = -ENETUNREACH;
 	struct buf b;
 
-	dialog_conf(call, &dialog);
 	buf_init(&b, target, sizeof(target));
 	buf_puts(&b, "sip:");
 	sip_put_user(&b, call->to);
 	buf_printf(&b, "@%s:%u%s", addr_fmt_uri(&trunk->host, host),
 		   addr_port(&trunk->host), tcp ? ";transport=tcp" : "");
-	dialog.target = target;
 	if (realm)
 		err = sip_flow_to(call->owner->conf.sip, realm->name,
 				  tcp ? SIP_TCP : SIP_UDP, &trunk->host,
 				  &dialog.flow);
 	if (!err) {
-		conf = call_leg_conf(call, realm, trunk->name, true);
-		err = start_leg(call, &conf, &dialog, NULL);
+		conf = call_leg_conf(call, realm, trunk->name, &dialog.flow,
+				     true);
+		err = setup_start_leg(call, &conf, &dialog, NULL, &leg);
 	}
 	if (err) {
 		log_limited(LOG_WARN, "trunk.unreachable",
@@ -376,6 +340,8 @@ void setup_next_target(struct call *call)
 
 	while (!call->target_stops && call->next_target < call->targets.n) {
 		t = &call->targets.targets[call->next_target++];
+		call->was_refused = false;
+		fork_forget(call);
 		if (t->phone)
 			start_phone(call, t->phone);
 		else
@@ -421,6 +387,7 @@ void setup_answered(void *arg, struct leg *leg, const struct sdp *sdp)
 	call->b = leg;
 	call->state = CALL_UP;
 	call->ringing = 0;
+	fork_forget(call);
 	call->answered_at = clock_wall();
 	call->answered = clock_mono();
 	for (unsigned i = 0; i < CALL_LEGS; i++) {
@@ -445,21 +412,32 @@ void setup_answered(void *arg, struct leg *leg, const struct sdp *sdp)
 		bridge_ack(call, leg, NULL);
 }
 
+/* Nobody has said no, and a phone that gave no sign of life may come back
+ * before the ring timer ends. */
+static bool is_worth_waiting(const struct call *call)
+{
+	return !call->was_refused && call->next_target >= call->targets.n &&
+	       fork_may_return(call);
+}
+
 void setup_fork_ended(struct call *call, struct leg *leg, int status)
 {
 	if (call->state != CALL_RINGING || !call->ringing)
 		return;
-	note_failure(call, status);
 	call->ringing--;
 	if (call->early == leg)
 		call->early = NULL;
+	if (fork_ended(call, leg, status))
+		return;
+	note_failure(call, status);
+	call->was_refused |= leg_was_heard(leg);
 	if (!route_next(status))
 		call->target_stops = true;
 	if (status >= 600) { /* a global failure ends the search at once */
 		call->ringing = 0;
 		call_hangup_legs(call, call->a, NULL);
 	}
-	if (call->ringing)
+	if (call->ringing || is_worth_waiting(call))
 		return;
 	timer_cancel(call->owner->conf.loop, &call->ring);
 	setup_next_target(call);
@@ -501,6 +479,7 @@ int setup_map_status(int status)
 	case 482:
 	case 483:
 	case 481:
+	case 430: /* RFC 5626 11.5: between edge and registrar only */
 		return 480;
 	default:
 		/* A redirection is not followed: that target cannot be had. */

@@ -120,6 +120,7 @@ static void enter_state(struct leg *leg, enum leg_state next)
 		change_release(leg);
 		offer_close(leg);
 	}
+	flow_keep(leg);
 	if (next == LEG_ENDING)
 		timer_set(leg->conf.loop, &leg->timer, LINGER_MS, stop_waiting,
 			  leg);
@@ -231,16 +232,6 @@ int leg_send_bye(struct leg *leg, const struct leg_input *in)
 	return 0;
 }
 
-/* Requests inside the dialog come along the leg's flow, or their sender has
- * to prove who it is (contract, SIP behaviour). */
-static bool is_from_peer(const struct leg *leg, const struct sip_flow *flow)
-{
-	if (leg->conf.is_trunk)
-		return flow->transport == leg->flow.transport &&
-		       addr_same_host(&flow->remote, &leg->flow.remote);
-	return sip_flow_equal(flow, &leg->flow);
-}
-
 static void refuse(struct sip_txn *txn, int status)
 {
 	static const struct sip_header allow = {"Allow", SIP_ALLOW};
@@ -258,13 +249,8 @@ static void dialog_request(void *arg, struct sip_txn *txn,
 {
 	struct leg *leg = arg;
 
-	if (!is_from_peer(leg, &view->flow)) {
-		if (!leg->conf.ops->moved(leg->conf.arg, leg, txn, view))
-			return;
-		leg_move(leg, &view->flow);
-	} else if (view->flow.conn != leg->flow.conn) {
-		leg_move(leg, &view->flow); /* a trunk connected again */
-	}
+	if (!flow_admit(leg, txn, view))
+		return;
 	switch (view->method) {
 	case SIP_BYE:
 		if (leg_step(leg, GOT_BYE, &(struct leg_input){.txn = txn}))
@@ -284,23 +270,11 @@ static void dialog_request(void *arg, struct sip_txn *txn,
 	}
 }
 
-/* Does the peer call itself by another address than it comes from?  A name
- * says nothing. */
-static bool is_behind_nat(const struct conf_realm *realm,
-			  const struct sip_flow *flow, const char *contact)
-{
-	struct addr a;
-
-	if (realm->nat != CONF_NAT_AUTO)
-		return realm->nat == CONF_NAT_ALWAYS;
-	return contact && !addr_parse_uri(&a, contact) &&
-	       !addr_same_host(&a, &flow->remote);
-}
-
 static int create(struct leg **out, const struct leg_conf *conf, bool incoming,
 		  const struct sip_flow *flow, const char *contact)
 {
 	struct leg *leg = calloc(1, sizeof(*leg));
+	int err;
 
 	if (!leg)
 		return -ENOMEM;
@@ -319,9 +293,12 @@ static int create(struct leg **out, const struct leg_conf *conf, bool incoming,
 		.latch_open = conf->realm->latch == CONF_LATCH_OPEN,
 	};
 	leg->incoming = incoming;
-	leg->behind_nat = is_behind_nat(conf->realm, flow, contact);
 	leg->state = incoming ? LEG_CALLING : LEG_IDLE;
-	leg->flow = *flow;
+	err = flow_init(leg, conf, flow, contact);
+	if (err) {
+		free(leg);
+		return err;
+	}
 	/* RFC 8866 5.2: numeric; 62 bits keep every parser happy. */
 	leg->sess_id = ((uint64_t)rand_u32() << 30) ^ rand_u32();
 	leg->sess_version = leg->sess_id;
@@ -348,6 +325,8 @@ int leg_create_in(struct leg **out, const struct leg_conf *conf,
 		goto fail;
 	leg->invite = txn;
 	sip_txn_listen(txn, in_invite_event, leg);
+	flow_judge(leg, view, NULL);
+	flow_keep(leg);
 	*out = leg;
 	return 0;
 fail:
@@ -392,7 +371,9 @@ void leg_destroy(struct leg *leg)
 	sip_txn_release(leg->invite);
 	sip_txn_release(leg->bye);
 	sip_dialog_destroy(leg->dialog);
+	keepalive_release(&leg->keep);
 	sdp_free(leg->peer_sdp);
+	free(leg->contact);
 	free(leg);
 }
 
@@ -400,16 +381,6 @@ void leg_hangup(struct leg *leg, const char *reason)
 {
 	leg->told_ended = true;
 	leg_step(leg, DO_HANGUP, &(struct leg_input){.reason = reason});
-}
-
-void leg_move(struct leg *leg, const struct sip_flow *flow)
-{
-	bool elsewhere = !addr_same_host(&leg->flow.remote, &flow->remote);
-
-	leg->flow = *flow;
-	sip_dialog_move(leg->dialog, flow);
-	if (elsewhere) /* its media may come from there now */
-		offer_tell(leg);
 }
 
 enum leg_state leg_state(const struct leg *leg)
@@ -442,11 +413,6 @@ const char *leg_peer(const struct leg *leg)
 const char *leg_realm(const struct leg *leg)
 {
 	return leg->realm;
-}
-
-const struct sip_flow *leg_flow(const struct leg *leg)
-{
-	return &leg->flow;
 }
 
 const char *leg_call_id(const struct leg *leg)

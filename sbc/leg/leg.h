@@ -91,6 +91,12 @@ struct leg_conf {
 	const struct conf_realm *realm; /* copied as far as needed */
 	const char *peer;               /* phone or trunk name, for display */
 	bool is_trunk; /* any port of the trunk's address may speak */
+	bool off_link; /* a router lies between: its way is held with care */
+	/* What the peer's registration showed; NULL = nothing.  Copied. */
+	const struct nat_verdict *nat;
+	/* Outgoing: where requests of the peer come from; NULL = the way that
+	 * ours go.  Copied. */
+	const struct sip_flow *source;
 	const struct leg_ops *ops;
 	void *arg;
 };
@@ -171,15 +177,25 @@ const char *leg_peer(const struct leg *leg);
 const char *leg_realm(const struct leg *leg);
 const struct sip_flow *leg_flow(const struct leg *leg);
 const char *leg_call_id(const struct leg *leg);
-/* What the peer's messages in this dialog showed. */
+/* What the peer's messages in this dialog showed, and its registration. */
 const struct nat_verdict *leg_nat(const struct leg *leg);
-/* Send along @flow from now on (the phone re-registered there). */
+/* A router or a NAT lies between: silence may be the way's fault. */
+bool leg_is_careful(const struct leg *leg);
+/* Outgoing: anything came back for its INVITE, be it 100. */
+bool leg_was_heard(const struct leg *leg);
+/* Send along @flow from now on (the phone re-registered there); the leg's hold
+ * goes with it. */
 void leg_move(struct leg *leg, const struct sip_flow *flow);
+
+enum { LEG_ONE_WAY_MS = 3000 };
 
 struct leg_media_info {
 	struct str type, codec;
 	const struct addr *local;
 	struct addr remote; /* SDP's or the latched one */
+	/* Nothing has come from the peer for LEG_ONE_WAY_MS and ever, while we
+	 * send to it. */
+	bool one_way;
 	struct media_stats stats;
 };
 /* The @i-th m-line; false past the last; type.p NULL when it is refused. */

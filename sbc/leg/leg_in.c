@@ -132,6 +132,8 @@ int in_take_ack(struct leg *leg, const struct leg_input *in)
 		}
 		offer_hear(leg, answer);
 		offer_settle(leg, NULL);
+	} else if (in->view) {
+		flow_judge(leg, in->view, NULL);
 	}
 	leg->conf.ops->acked(leg->conf.arg, leg, answer);
 	return 0;

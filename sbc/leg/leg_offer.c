@@ -15,13 +15,12 @@
 #include "core/log.h"
 #include "leg/leg_priv.h"
 
-int offer_read(const struct leg *leg, const struct sip_view *view,
-	       struct sdp **out)
+static int read_body(struct leg *leg, const struct sip_view *view,
+		     struct sdp **out)
 {
 	int err;
 
-	*out = NULL;
-	if (!view || !view->body.n)
+	if (!view->body.n)
 		return 0;
 	if (!view->content_type ||
 	    strcasecmp(view->content_type, "application/sdp"))
@@ -32,6 +31,18 @@ int offer_read(const struct leg *leg, const struct sip_view *view,
 	log_limited(LOG_WARN, "sdp.refused", kv_s("peer", leg->peer),
 		    kv_s("err", err_name(err)));
 	return err == -ENOMEM ? 503 : err == -E2BIG ? 488 : 400;
+}
+
+int offer_read(struct leg *leg, const struct sip_view *view, struct sdp **out)
+{
+	int status;
+
+	*out = NULL;
+	if (!view)
+		return 0;
+	status = read_body(leg, view, out);
+	flow_judge(leg, view, *out);
+	return status;
 }
 
 static int open_line(struct leg *leg, struct leg_line *line)
@@ -191,6 +202,45 @@ static bool is_forbidden(const struct leg *leg, const struct addr *a)
 	       !sip_is_local(leg->conf.sip, from);
 }
 
+/* Silence in the codecs that have a byte for it; comfort noise (RFC 3389) of
+ * the least level. */
+static const struct {
+	const char *codec;
+	uint8_t byte, n;
+} silences[] = {
+	{"PCMU", 0xff, 160},
+	{"PCMA", 0xd5, 160},
+	{"G722", 0xfd, 160},
+	{"CN", 127, 1},
+};
+
+/*
+ * What @m may be sent that says nothing (RFC 6263 4.6): silence in its first
+ * format that has one, else its first format without payload.
+ */
+static struct media_filler filler_of(const struct sdp_media *m)
+{
+	struct media_filler empty = {.type = UINT8_MAX};
+	uint64_t type;
+
+	for (unsigned i = 0; i < m->n_formats; i++) {
+		struct str codec = sdp_codec(m, i);
+
+		if (str_u64(m->formats[i], 127, &type))
+			continue;
+		if (empty.type == UINT8_MAX)
+			empty.type = (uint8_t)type;
+		for (size_t k = 0; k < sizeof(silences) / sizeof(silences[0]);
+		     k++) {
+			if (str_case_eq_c(codec, silences[k].codec))
+				return (struct media_filler){(uint8_t)type,
+							     silences[k].byte,
+							     silences[k].n};
+		}
+	}
+	return empty;
+}
+
 static void tell_media(struct leg *leg, unsigned i, const struct sdp_media *m)
 {
 	struct leg_line *line = &leg->lines[i];
@@ -200,6 +250,7 @@ static void tell_media(struct leg *leg, unsigned i, const struct sdp_media *m)
 		.receive = way == SDP_SENDRECV || way == SDP_SENDONLY,
 		.send = way == SDP_SENDRECV || way == SDP_RECVONLY,
 		.behind_nat = leg->behind_nat,
+		.filler = filler_of(m),
 	};
 
 	if (!is_forbidden(leg, &m->rtp))
@@ -238,6 +289,8 @@ void offer_settle(struct leg *leg, const struct sdp *ours)
 {
 	for (unsigned i = 0; i < leg->n_lines; i++) {
 		leg->lines[i].fresh = false;
+		if (!leg->lines[i].since)
+			leg->lines[i].since = clock_mono();
 		if (!has_line(leg->peer_sdp, i) || (ours && !has_line(ours, i)))
 			close_line(&leg->lines[i]);
 	}
@@ -297,6 +350,15 @@ bool leg_is_held(const struct leg *leg)
 	return false;
 }
 
+/* A held line may be silent, and so may one that nobody speaks to. */
+static bool is_one_way(const struct leg_line *line,
+		       const struct media_stats *st)
+{
+	return !line->held && line->since &&
+	       clock_mono() - line->since >= LEG_ONE_WAY_MS &&
+	       !st->in_packets && st->out_packets;
+}
+
 bool leg_media_at(const struct leg *leg, unsigned i, struct leg_media_info *out)
 {
 	const struct leg_line *line;
@@ -315,6 +377,7 @@ bool leg_media_at(const struct leg *leg, unsigned i, struct leg_media_info *out)
 	}
 	out->local = media_stream_rtp(line->stream);
 	media_stream_stats(line->stream, &out->stats);
+	out->one_way = is_one_way(line, &out->stats);
 	if (out->stats.latched)
 		out->remote = out->stats.remote;
 	return true;

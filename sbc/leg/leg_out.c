@@ -7,12 +7,18 @@
 
 #include "leg/leg_priv.h"
 
+enum {
+	/* The INVITE went out four times by then (RFC 3261 17.1.1.2). */
+	UNHEARD_MS = 4000,
+};
+
 static void invite_answered(void *arg, struct sip_txn *txn,
 			    const struct sip_view *view)
 {
 	struct leg *leg = arg;
 	struct leg_input in = {.view = view, .status = view->status};
 
+	leg->heard |= !view->internal;
 	if (view->status == 100)
 		return;
 	if (view->status < 200)
@@ -47,6 +53,7 @@ int out_send_invite(struct leg *leg, const struct leg_input *in)
 		m.content_type = "application/sdp";
 		leg->offer_sent = true;
 	}
+	leg->invited = clock_mono();
 	return sip_dialog_request(leg->dialog, &leg->invite, &m,
 				  invite_answered, leg);
 }
@@ -59,8 +66,12 @@ int out_take_progress(struct leg *leg, const struct leg_input *in)
 {
 	struct sdp *sdp = NULL;
 
-	if (leg->offer_sent && !offer_read(leg, in->view, &sdp) && sdp)
+	if (!offer_read(leg, in->view, &sdp) && sdp && leg->offer_sent) {
 		offer_hear(leg, sdp);
+	} else {
+		sdp_free(sdp);
+		sdp = NULL;
+	}
 	leg->conf.ops->progress(leg->conf.arg, leg, in->status, sdp);
 	return 0;
 }
@@ -104,6 +115,8 @@ int out_take_refusal(struct leg *leg, const struct leg_input *in)
 	int status =
 		in->status == 503 && !in->view->internal ? 500 : in->status;
 
+	if (!leg->heard)
+		flow_missed(leg);
 	leg_tell_ended(leg, status, "rejected");
 	return 0;
 }
@@ -130,8 +143,16 @@ int out_send_ack(struct leg *leg, const struct leg_input *in)
 	return err;
 }
 
+bool leg_was_heard(const struct leg *leg)
+{
+	return leg->heard;
+}
+
 int out_send_cancel(struct leg *leg, const struct leg_input *in)
 {
+	/* The caller may be gone long before the INVITE times out. */
+	if (!leg->heard && clock_mono() - leg->invited >= UNHEARD_MS)
+		flow_missed(leg);
 	sip_txn_cancel(leg->invite);
 	return 0;
 }

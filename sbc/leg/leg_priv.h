@@ -51,7 +51,8 @@ enum leg_change {
 struct leg_line {
 	struct media_stream *stream; /* NULL: refused */
 	bool held;                   /* direction is not sendrecv */
-	bool fresh; /* opened for an offer that is not agreed yet */
+	bool fresh;    /* opened for an offer that is not agreed yet */
+	mono_ms since; /* agreed; 0 = not yet */
 };
 
 struct leg {
@@ -59,18 +60,29 @@ struct leg {
 	struct media_stream_conf media_conf;
 	char realm[LIMIT_NAME_BYTES], peer[LIMIT_NAME_BYTES];
 	bool incoming;
-	bool behind_nat;            /* the peer, by what it signals */
+	bool heard;                 /* an answer to our INVITE came */
 	bool told_ended, told_dead; /* each callback comes once */
 	enum leg_state state;
 	enum leg_change change;
 	struct sip_dialog *dialog;
-	struct sip_flow flow;
 	struct sip_txn *invite; /* the one that made the leg */
 	struct sip_txn *reinvite;
 	struct sip_txn *bye; /* our BYE */
 	struct sip_txn *info_in, *info_out;
 	struct timer timer;    /* stop waiting, while it ends */
 	struct timer patience; /* with our re-INVITE */
+	mono_ms invited;       /* our INVITE went out */
+
+	/* The way to the peer: leg_flow.c. */
+	struct sip_flow flow;   /* that we send along */
+	struct sip_flow source; /* that it sends along */
+	struct nat_verdict nat;
+	enum conf_nat nat_option;
+	bool behind_nat; /* the verdict, or what the option says */
+	enum conf_keepalive keepalive;
+	unsigned keepalive_ms;
+	struct keep keep; /* KEEP_DLG */
+	char *contact;    /* of the peer, for OPTIONS; NULL = none */
 
 	/* Offer and answer: leg_offer.c. */
 	bool offer_sent;      /* our last INVITE or 2xx carried an offer */
@@ -98,6 +110,23 @@ int leg_request(struct leg *leg, struct sip_txn **out,
 void leg_release_invite(struct leg *leg);
 int leg_send_bye(struct leg *leg, const struct leg_input *in);
 
+/* leg_flow.c */
+int flow_init(struct leg *leg, const struct leg_conf *conf,
+	      const struct sip_flow *flow, const char *contact);
+/* A message of the peer: what does it show?  @sdp may be NULL. */
+void flow_judge(struct leg *leg, const struct sip_view *view,
+		const struct sdp *sdp);
+/* Hold the flow, or let it go, as the leg's state wants. */
+void flow_keep(struct leg *leg);
+/* The same when the flow or what is known of it has changed. */
+void flow_keep_again(struct leg *leg);
+/* The INVITE got no answer at all. */
+void flow_missed(struct leg *leg);
+/* Requests inside the dialog come along the leg's flow, or their sender has
+ * to prove who it is (contract, SIP behaviour).  False: @txn is answered. */
+bool flow_admit(struct leg *leg, struct sip_txn *txn,
+		const struct sip_view *view);
+
 /* leg_in.c / leg_out.c: acts of the table, named for what they do. */
 int in_send_ring(struct leg *leg, const struct leg_input *in);
 int in_send_answer(struct leg *leg, const struct leg_input *in);
@@ -119,9 +148,9 @@ int out_ack_and_bye(struct leg *leg, const struct leg_input *in);
 
 /* leg_offer.c */
 enum { LEG_SDP_BYTES = LIMIT_SDP_BYTES };
-/* Read the body of @view: 0 and *out (NULL without body), or a SIP status. */
-int offer_read(const struct leg *leg, const struct sip_view *view,
-	       struct sdp **out);
+/* Read the body of @view: 0 and *out (NULL without body), or a SIP status.
+ * What the message shows of NATs counts from now on. */
+int offer_read(struct leg *leg, const struct sip_view *view, struct sdp **out);
 /* Ports for the m-lines of @sdp that have none yet.  -EINVAL: there is none
  * that we can relay; after an error nothing has been opened.  What was open
  * stays, until offer_settle(). */

@@ -172,6 +172,17 @@ static inline void fake_response(struct sip_txn *txn, int status,
 	char mem[2048];
 
 	fake_body(&view, mem, body);
+	if (txn->dialog)
+		view.flow = txn->dialog->conf.flow;
+	if (!txn->released)
+		txn->on_response(txn->arg, txn, &view);
+}
+
+/* The stack makes up the answer: 408, or 503 when nothing could be sent. */
+static inline void fake_no_response(struct sip_txn *txn, int status)
+{
+	struct sip_view view = {.status = status, .internal = true};
+
 	if (!txn->released)
 		txn->on_response(txn->arg, txn, &view);
 }
@@ -184,6 +195,8 @@ static inline void fake_event(struct sip_txn *txn, enum sip_txn_event event,
 	char mem[2048];
 
 	fake_body(&view, mem, body);
+	if (txn->dialog)
+		view.flow = txn->dialog->conf.flow;
 	if (!txn->released && txn->on_event)
 		txn->on_event(txn->arg, txn, event,
 			      event == SIP_TXN_ACK ? &view : NULL);

@@ -18,6 +18,7 @@
 #include <errno.h>
 
 #include "../fake_media.h"
+#include "../fake_nat.h"
 #include "../fake_sip.h"
 #include "call/call.h"
 
@@ -75,6 +76,7 @@ struct rig {
 	const char *display;
 	int max_forwards; /* 0 = 70 */
 	bool no_contact;
+	bool on_link;
 };
 
 /* ---- the registrar, faked ---------------------------------------------------- */
@@ -82,7 +84,18 @@ struct rig {
 static struct {
 	struct binding list[4];
 	unsigned n;
+	const char *phone; /* whose they are; NULL = 101 */
 } bindings;
+
+const char *binding_phone(const struct binding *b)
+{
+	return bindings.phone ? bindings.phone : "101";
+}
+
+bool binding_same_device(const struct binding *a, const struct binding *b)
+{
+	return a->instance && b->instance && !strcmp(a->instance, b->instance);
+}
 
 unsigned registrar_find(const struct registrar *reg, const char *phone,
 			const struct binding **out, unsigned max)
@@ -91,8 +104,10 @@ unsigned registrar_find(const struct registrar *reg, const char *phone,
 
 	if (strcmp(phone, "101"))
 		return 0;
-	for (; n < bindings.n && n < max; n++)
-		out[n] = &bindings.list[n];
+	for (unsigned i = 0; i < bindings.n && n < max; i++) {
+		if (sip_flow_alive(NULL, &bindings.list[i].to))
+			out[n++] = &bindings.list[i];
+	}
 	return n;
 }
 
@@ -107,23 +122,36 @@ static inline void add_binding(const char *contact, const char *source)
 	struct binding *b = &bindings.list[bindings.n++];
 
 	memset(b, 0, sizeof(*b));
+	b->id = bindings.n;
 	b->contact = contact;
 	b->realm = "lan";
 	addr_parse_port(&b->flow.remote, source);
 	addr_parse_port(&b->flow.local, "203.0.113.10:5060");
+	b->to = b->flow;
 }
 
 /* ---- rig ----------------------------------------------------------------------- */
+
+static bool is_on_link(void *arg, const struct addr *a)
+{
+	return ((struct rig *)arg)->on_link;
+}
 
 static int setup(void **state)
 {
 	struct rig *rig = calloc(1, sizeof(*rig));
 	struct conf_errors errs = {0};
-	struct calls_conf conf = {0};
+	struct calls_conf conf = {
+		.keepalive = FAKE_KEEPALIVE,
+		.is_on_link = is_on_link,
+		.arg = rig,
+	};
 
 	fake_reset();
 	fake_media_reset();
+	fake_nat_reset();
 	bindings.n = 0;
+	bindings.phone = NULL;
 	clock_freeze(5000000, 1700000000000);
 	assert_int_equal(
 		config_parse(&rig->config, "test", STR(config_text), &errs), 0);
@@ -152,6 +180,7 @@ static int teardown(void **state)
 
 	calls_destroy(rig->calls);
 	assert_int_equal(fake_media.open, 0);
+	assert_int_equal(fake_nat.held, 0);
 	loop_destroy(rig->loop);
 	config_unref(rig->config);
 	for (unsigned i = 0; i < fake.n_txns; i++)

@@ -5,6 +5,8 @@
  */
 #include "call_rig.h"
 
+#include "core/alarm.h"
+
 /* ---- while it is up --------------------------------------------------------------------------- */
 
 static void a_hold_is_carried_to_the_other_side_and_back(void **state)
@@ -181,18 +183,6 @@ static void a_bye_from_elsewhere_needs_the_phones_password(void **state)
 	assert_true(sip_flow_equal(&a->dialog->conf.flow, &elsewhere));
 }
 
-static void dialogs_follow_their_phone_to_a_new_flow(void **state)
-{
-	struct rig *rig = *state;
-	struct sip_txn *b;
-	struct binding moved = {.flow = rig->flow_b};
-
-	establish(rig, &b);
-	addr_set_port(&moved.flow.remote, 41000);
-	calls_follow(rig->calls, &moved, &rig->flow_b);
-	assert_true(sip_flow_equal(&b->dialog->conf.flow, &moved.flow));
-}
-
 static void loopback_media_is_never_a_destination(void **state)
 {
 	struct rig *rig = *state;
@@ -243,6 +233,86 @@ static void a_late_change_given_up_is_still_answered(void **state)
 	assert_int_equal(fake_count(SIP_INVITE), 3);
 }
 
+/* ---- watching the media ------------------------------------------------------------------ */
+
+static bool is_one_way(struct rig *rig, unsigned leg)
+{
+	struct leg_media_info m;
+
+	assert_true(leg_media_at(call_leg(the_call(rig), leg), 0, &m));
+	return m.one_way;
+}
+
+static bool has_alarm(const char *name)
+{
+	struct alarm list[8];
+	size_t n = alarm_list(list, 8);
+
+	while (n && strcmp(list[n - 1].name, name))
+		n--;
+	return n;
+}
+
+static void a_peer_that_hears_and_never_speaks_is_shown(void **state)
+{
+	struct rig *rig = *state;
+	struct sip_txn *b;
+	struct media_stream *callee;
+
+	establish(rig, &b);
+	callee = fake_media.last;
+	callee->stats.out_packets = 100;
+	callee->partner->stats.in_packets = 100;
+	pass(rig, SEC(2));
+	assert_false(is_one_way(rig, 1));
+	pass(rig, SEC(2));
+	assert_true(is_one_way(rig, 1));
+	assert_false(is_one_way(rig, 0));
+	callee->stats.in_packets = 1;
+	assert_false(is_one_way(rig, 1));
+}
+
+static void silence_of_both_sides_or_on_hold_is_not_one_way(void **state)
+{
+	struct rig *rig = *state;
+	struct sip_txn *b, *a = establish(rig, &b), *change;
+
+	pass(rig, SEC(4));
+	assert_false(is_one_way(rig, 1));
+	change =
+		fake_in_dialog(a->dialog, SIP_INVITE, &rig->flow_a, HOLD_OFFER);
+	fake_response(fake_request(SIP_INVITE)->txn, 200, HOLD_ANSWER);
+	fake_event(change, SIP_TXN_ACK, NULL);
+	fake_media.last->stats.out_packets = 100;
+	assert_false(is_one_way(rig, 1));
+}
+
+static void
+media_from_another_host_is_an_alarm_while_the_call_lasts(void **state)
+{
+	struct rig *rig = *state;
+	struct sip_txn *b, *a = establish(rig, &b);
+
+	fake_media.last->stats.other_host = true;
+	pass(rig, SEC(4));
+	assert_true(has_alarm("media-other-host"));
+	fake_in_dialog(a->dialog, SIP_BYE, &rig->flow_a, NULL);
+	assert_false(has_alarm("media-other-host"));
+}
+
+static void the_bye_of_a_media_timeout_says_why(void **state)
+{
+	struct rig *rig = *state;
+	struct sip_txn *b;
+
+	establish(rig, &b);
+	pass(rig, SEC(75));
+	assert_int_equal(fake_count(SIP_BYE), 2);
+	for (unsigned i = fake.n - 2; i < fake.n; i++)
+		assert_non_null(strstr(fake.sent[i].headers,
+				       "Reason: Q.850;cause=102"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -259,10 +329,13 @@ int main(void)
 		T(options_in_a_dialog_are_answered_here),
 		T(a_foreign_method_in_a_dialog_is_405),
 		T(a_bye_from_elsewhere_needs_the_phones_password),
-		T(dialogs_follow_their_phone_to_a_new_flow),
 		T(loopback_media_is_never_a_destination),
 		T(a_change_given_up_too_late_is_taken_back),
 		T(a_late_change_given_up_is_still_answered),
+		T(a_peer_that_hears_and_never_speaks_is_shown),
+		T(silence_of_both_sides_or_on_hold_is_not_one_way),
+		T(media_from_another_host_is_an_alarm_while_the_call_lasts),
+		T(the_bye_of_a_media_timeout_says_why),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
