@@ -251,19 +251,4 @@ static struct sip_flow told_flow(enum sip_transport transport,
 	return flow;
 }
 
-/* The evidence of @v as "via-host,via-port", "-" for none. */
-static const char *told_evidence(const struct nat_verdict *v, char text[512])
-{
-	struct buf b;
-
-	buf_init(&b, text, 512);
-	for (unsigned e = 0; e < NAT_EVIDENCES; e++)
-		if (v->evidence >> e & 1)
-			buf_printf(&b, "%s%s", b.n ? "," : "",
-				   nat_evidence_name(e));
-	if (!b.n)
-		buf_puts(&b, "-");
-	return text;
-}
-
 #endif
