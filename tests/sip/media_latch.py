@@ -53,17 +53,47 @@ def other_stream_from_the_same_address_is_not_taken(context):
     talk.end()
 
 
-def restricted_realm_never_follows_to_a_new_address(context):
+def stream_that_moves_to_another_address_is_followed(context):
+    """A NAT got a new address: nobody named it, but the stream goes on."""
+    talk = Talk(SipBox(context))
+    talk.speak()
+    talk.here.hush()
+    time.sleep(0.7)
+    moved = another_source(talk, f"{talk.box.net}.77.1", like=talk.here)
+    check(arrives(talk, moved), "the moved stream is not heard")
+    until(lambda: moved.count(payload=B_SPEECH) > 15, 3,
+          "what is sent does not follow")
+
+
+def new_address_without_proof_is_refused(context):
+    """The right SSRC, but a sequence that does not go on."""
     talk = Talk(SipBox(context))
     talk.speak()
     talk.here.hush()
     time.sleep(0.7)
     thief = another_source(talk, f"{talk.box.net}.77.1", like=talk.here)
+    thief.seq += 1000
     check(not arrives(talk, thief, 1.5), "a stranger took over")
     check(not thief.got, "media was sent to the stranger")
     thief.hush()
     talk.speak()
     talk.end()
+
+
+def first_media_from_a_third_host_is_refused(context):
+    """Signalling from one address, media from another (S0-36)."""
+    talk = Talk(SipBox(context))
+    third = another_source(talk, f"{talk.box.net}.77.1")
+    check(not arrives(talk, third, 1), "media of a third host is taken")
+    check(not third.got, "media was sent to a third host")
+    talk.speak()
+    talk.end()
+
+
+def open_realm_takes_first_media_from_a_third_host(context):
+    talk = Talk(SipBox(context, realm={"latch": "open"}))
+    third = another_source(talk, f"{talk.box.net}.77.1")
+    check(arrives(talk, third), "media of a third host is not taken")
 
 
 def open_realm_follows_to_a_new_address(context):
@@ -100,6 +130,60 @@ def phone_without_nat_hears_at_its_sdp_port(context):
     talk.end()
 
 
+def phone_that_is_deaf_at_its_sdp_port_hears_where_it_speaks(context):
+    """Its own machine says so: ICMP port unreachable."""
+    talk = Talk(SipBox(context))
+    sender = another_source(talk, talk.alice.local)
+    sender.stream(talk.out.media())
+    talk.there.stream(talk.into.media())
+    until(lambda: talk.there.count(payload=sender.payload) > 15, 3,
+          "its other port is not heard")
+    talk.here.close()  # nobody listens where its SDP says
+    until(lambda: sender.count(payload=B_SPEECH) > 15, 3,
+          "nothing comes to where it speaks from")
+    talk.end()
+
+
+class Relay(rtp.Rtp):
+    """Sends nothing until something came, as relays before a NAT do."""
+
+    def wait(self, remote):
+        self.remote = remote
+        return self
+
+    def speak(self):
+        while self.running and not self.got:
+            time.sleep(0.005)
+        self.speaking = True
+        super().speak()
+
+
+def peers_that_both_wait_are_woken(context):
+    """Two relays face each other and neither speaks first (X-13)."""
+    box = SipBox(context)
+    alice, bob = box.phone("alice"), box.phone("bob")
+    here, there = (Relay(phone.local, context=context, payload=speech)
+                   for phone, speech in ((alice, A_SPEECH), (bob, B_SPEECH)))
+    out = alice.invite("bob", rtp=here)
+    into = bob.incoming()
+    into.reply(200, "OK", rtp=there)
+    out.answered()
+    into.expect_ack()
+    here.wait(out.media())
+    there.wait(into.media())
+    until(lambda: there.count(payload=A_SPEECH) > 15 and
+          here.count(payload=B_SPEECH) > 15, 5, "both still wait")
+    for media, word in ((here, B_SPEECH), (there, A_SPEECH)):
+        fillers = [p for p in media.got if p.payload == b"\xff" * 160]
+        speech = [p for p in media.got if p.payload == word]
+        check(len(fillers) <= 2, f"{len(fillers)} fillers")
+        check(all(p.payload_type == 0 for p in fillers),
+              "a filler of another type than the first of the SDP")
+        check(not {p.ssrc for p in fillers} & {p.ssrc for p in speech},
+              "a filler has the SSRC of what is relayed")
+    check(out.bye().status == 200, "BYE refused")
+
+
 def tos_of(sock, seconds=3):
     """The TOS byte of the next packet on @sock."""
     sock.settimeout(seconds)
@@ -134,9 +218,14 @@ def add_to(suite):
     for function in (
             stream_that_moves_to_another_port_is_followed,
             other_stream_from_the_same_address_is_not_taken,
-            restricted_realm_never_follows_to_a_new_address,
+            stream_that_moves_to_another_address_is_followed,
+            new_address_without_proof_is_refused,
+            first_media_from_a_third_host_is_refused,
+            open_realm_takes_first_media_from_a_third_host,
             open_realm_follows_to_a_new_address,
             open_realm_keeps_to_a_speaking_stream,
             phone_without_nat_hears_at_its_sdp_port,
+            phone_that_is_deaf_at_its_sdp_port_hears_where_it_speaks,
+            peers_that_both_wait_are_woken,
             signalling_is_cs3_and_media_is_ef):
         suite.add(function)
