@@ -113,6 +113,25 @@ install: all
 	sed 's,@PREFIX@,$(PREFIX),' firmware/systemd/sbc.service \
 		> $(DESTDIR)$(PREFIX)/lib/systemd/system/sbc.service
 
+# ---- tools --------------------------------------------------------------
+# The lab's NAT; its unit tests and fuzz targets are its own, not a room's.
+EMULATOR  := $(patsubst %.c,$(OBJ)/%.o,$(wildcard tools/nat-emulator/*.c))
+EMU_TESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/emulator/test_*.c))
+EMU_LIBS  := $(BUILD)/lib/nat-emulator.a $(BUILD)/lib/core.a
+$(EMULATOR) $(OBJ)/tests/unit/emulator/%.o $(OBJ)/tests/fuzz/%.o: \
+	ALL_CFLAGS += -Itools
+$(BUILD)/lib/nat-emulator.a: $(filter-out %/main.o,$(EMULATOR))
+	@mkdir -p $(@D)
+	@rm -f $@ && $(AR) rcs $@ $^
+$(BUILD)/nat-emulator: $(filter %/main.o,$(EMULATOR)) $(EMU_LIBS)
+	@echo "  LD      $@"
+	@$(CC) $(LDFLAGS) -o $@ $^
+$(EMU_TESTS): $(BUILD)/%: $(OBJ)/%.o $(EMU_LIBS)
+	@mkdir -p $(@D)
+	@echo "  LD      $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ -lcmocka
+nat-emulator: $(BUILD)/nat-emulator
+
 # ---- tests --------------------------------------------------------------
 define unit_rule
 $(BUILD)/lib/$(1).a: $(call room_objs,$(1)) $(if $(filter store,$(1)),$(DATA_OBJS))
@@ -126,7 +145,7 @@ $(call room_tests,$(1)): $(BUILD)/tests/unit/$(1)/%: $(OBJ)/tests/unit/$(1)/%.o 
 		-Wl,--end-group -lcmocka $$(LDLIBS)
 endef
 $(foreach r,$(ROOMS),$(eval $(call unit_rule,$(r))))
-units = $(foreach r,$(or $(R),$(ROOMS)),$(call room_tests,$(r)))
+units = $(foreach r,$(or $(R),$(ROOMS) emulator),$(call room_tests,$(r)))
 unit: $(units)
 	@tools/run-units $(units)
 
@@ -163,6 +182,7 @@ $(BUILD)/$(1): $(OBJ)/tests/fuzz/$(1).o \
 endef
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 $(foreach f,$(FUZZERS),$(eval $(call fuzz_rule,$(f))))
+$(BUILD)/fuzz_emulator: $(EMU_LIBS)
 fuzz-targets: $(FUZZERS:%=$(BUILD)/%)
 fuzz:
 	@command -v clang >/dev/null || \
@@ -173,7 +193,7 @@ fuzz:
 # What is proved on a running binary; each says itself what it lacks.
 sip:
 	@tests/sip/run --binary $(SIP_SBC) $(SIP)
-lab:
+lab: $(BUILD)/nat-emulator
 	@tests/lab/run $(LAB)
 kills:
 	@tests/lab/kills $(KILLS)
@@ -188,9 +208,9 @@ cover:
 	@$(MAKE) --no-print-directory SAN=cover unit
 	@tools/cover build/cover
 
-.PHONY: all help deps deps-test run lib install unit layers headers format \
-	logs check check-san check-tsan check-valgrind fuzz fuzz-targets sip lab \
-	kills soak bench test cover FORCE
+.PHONY: all help deps deps-test run lib install nat-emulator unit layers \
+	headers format logs check check-san check-tsan check-valgrind fuzz \
+	fuzz-targets sip lab kills soak bench test cover FORCE
 FORCE:
 .SECONDARY:
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
