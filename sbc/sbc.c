@@ -152,28 +152,6 @@ static int take_signals(struct sbc *sbc)
 
 /* ---- up and down ----------------------------------------------------------------- */
 
-static int ping(void *arg, const struct sip_flow *flow, enum keep_method method,
-		const char *target, uint64_t token)
-{
-	struct sbc *sbc = arg;
-
-	return sip_ping_crlf(sbc->sip, flow);
-}
-
-static void flow_moved(void *arg, const struct binding *b,
-		       const struct sip_flow *from)
-{
-	struct sbc *sbc = arg;
-
-	if (sbc->calls)
-		calls_follow(sbc->calls, b, from);
-}
-
-static bool is_on_link(void *arg, const struct addr *a)
-{
-	return net_is_on_link(((struct sbc *)arg)->net, a);
-}
-
 static int build_lower(struct sbc *sbc)
 {
 	const struct conf_global *g = config_global(sbc->config);
@@ -181,6 +159,8 @@ static int build_lower(struct sbc *sbc)
 	struct sip_conf sip = {
 		.request = dispatch,
 		.may_answer = dispatch_may_answer,
+		.heard = flows_heard,
+		.answered = flows_answered,
 		.arg = sbc,
 	};
 	struct store_conf store = {.dir = sbc->data_dir};
@@ -194,6 +174,7 @@ static int build_lower(struct sbc *sbc)
 		err = screen_create(&sbc->screen, &screen);
 	sip.loop = sbc->loop;
 	media.loop = sbc->loop;
+	store.loop = sbc->loop;
 	sip.screen = sbc->screen;
 	if (!err)
 		err = sip_create(&sbc->sip, &sip);
@@ -214,7 +195,8 @@ static int build_upper(struct sbc *sbc)
 		.auth = sbc->auth,
 		.screen = sbc->screen,
 		.store = sbc->store,
-		.moved = flow_moved,
+		.is_on_link = flows_is_on_link,
+		.moved = flows_moved,
 		.arg = sbc,
 	};
 	struct calls_conf calls = {
@@ -222,18 +204,24 @@ static int build_upper(struct sbc *sbc)
 		.sip = sbc->sip,
 		.auth = sbc->auth,
 		.media = sbc->media,
-		.is_on_link = is_on_link,
+		.is_on_link = flows_is_on_link,
 		.arg = sbc,
 	};
 	struct keepalive_conf keepalive = {
 		.loop = sbc->loop,
-		.ping = ping,
+		.ping = flows_ping,
+		.event = flows_event,
 		.arg = sbc,
+		.speed = flows_speed(),
 	};
 	int err;
 
 	err = keepalive_create(&sbc->keepalive, &keepalive);
+	if (!err)
+		err = nat_prober_create(&sbc->prober, sbc->loop, flows_kind,
+					sbc);
 	registrar.keepalive = sbc->keepalive;
+	registrar.prober = sbc->prober;
 	if (!err)
 		err = registrar_create(&sbc->registrar, &registrar,
 				       sbc->config);
@@ -271,8 +259,12 @@ static void tear_down(struct sbc *sbc)
 		timer_cancel(sbc->loop, &sbc->relisten);
 	}
 	calls_destroy(sbc->calls);
+	sbc->calls = NULL;
 	registrar_destroy(sbc->registrar);
+	sbc->registrar = NULL;
+	nat_prober_destroy(sbc->prober);
 	keepalive_destroy(sbc->keepalive);
+	sbc->keepalive = NULL;
 	media_destroy(sbc->media);
 	store_close(sbc->store);
 	sip_auth_destroy(sbc->auth);

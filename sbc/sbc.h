@@ -44,6 +44,7 @@ struct sbc {
 	struct store *store;
 	struct media *media;
 	struct keepalive *keepalive;
+	struct nat_prober *prober;
 	struct registrar *registrar;
 	struct calls *calls;
 	struct ctl *ctl;
@@ -62,6 +63,21 @@ void dispatch(void *arg, struct sip_request *req);
 /* May a bad request of this peer be answered?  Realm option strangers. */
 bool dispatch_may_answer(void *arg, const struct sip_flow *flow,
 			 const char *realm);
+
+/* flows.c: what the rooms tell each other of flows; @arg is the sbc. */
+int flows_ping(void *arg, const struct sip_flow *flow, enum keep_method method,
+	       const char *target, uint64_t token);
+void flows_heard(void *arg, const struct sip_flow *flow);
+void flows_answered(void *arg, const struct sip_flow *flow, uint64_t token,
+		    int status);
+void flows_event(void *arg, struct keep *k, enum keep_event event);
+void flows_moved(void *arg, const struct binding *b,
+		 const struct sip_flow *from);
+void flows_kind(void *arg, uint64_t id, const struct nat_kind *kind);
+bool flows_is_on_link(void *arg, const struct addr *a);
+/* Environment SBC_NAT_SPEED: divides the times of the keepalive engine, so
+ * that a test need not wait. */
+unsigned flows_speed(void);
 
 /* listen.c: bind what the configuration says, follow the machine's addresses.
  * An explicit address beats an all-addresses realm.  0, or an exit code. */
