@@ -300,13 +300,21 @@ static bool uri_host(struct addr *out, const struct sip_uri *uri)
 	return uri->host && !addr_parse(out, uri->host, strlen(uri->host), 0);
 }
 
+/* Both below: only where nothing on our own side translates can we know what
+ * our address should look like. */
+static bool is_known_outside(const struct addr *ours)
+{
+	return addr_class(ours) == ADDR_GLOBAL;
+}
+
 /* A REGISTER that was sent to our address names it twice. */
 static bool is_registrar_changed(const struct sip_view *v)
 {
 	const struct addr *ours = &v->flow.local;
 	struct addr uri, to;
 
-	if (v->method != SIP_REGISTER || !uri_host(&uri, &v->uri))
+	if (v->method != SIP_REGISTER || !is_known_outside(ours) ||
+	    !uri_host(&uri, &v->uri))
 		return false;
 	if (addr_same_host(&uri, ours))
 		return uri_host(&to, &v->to) && !addr_same_host(&to, ours);
@@ -314,17 +322,14 @@ static bool is_registrar_changed(const struct sip_view *v)
 	       (uri_host(&to, &v->to) && addr_same_host(&to, ours));
 }
 
-/*
- * How a peer saw us, when nothing on our own side translates.  A private
- * address there is a router that hides outside addresses from the inside, and
- * rewrites no message.
- */
+/* How a peer saw us.  A private address there is a router that hides outside
+ * addresses from the inside, and rewrites no message. */
 static bool is_echo_changed(const struct sip_view *v)
 {
 	const struct addr *ours = &v->flow.local, *echo = &v->reply_source;
 	unsigned port = addr_port(echo);
 
-	if (addr_class(ours) != ADDR_GLOBAL || addr_class(echo) != ADDR_GLOBAL)
+	if (!is_known_outside(ours) || addr_class(echo) != ADDR_GLOBAL)
 		return false;
 	return !addr_same_host(echo, ours) || (v->flow.transport == SIP_UDP &&
 					       port && port != addr_port(ours));

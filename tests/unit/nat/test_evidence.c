@@ -409,6 +409,25 @@ static void a_router_in_between_that_hides_us_is_no_alg(void **state)
 		     "-", false, "none");
 }
 
+/* Our router may show the whole inside as itself, and us by another name. */
+static void behind_a_router_of_our_own_our_address_proves_nothing(void **state)
+{
+	static const char text[] =
+		"REGISTER sip:203.0.113.7 SIP/2.0\r\nVia: SIP/2.0/UDP " SOUND_VIA
+		"\r\nTo: <sip:204@203.0.113.7>\r\n\r\n";
+	static const char answer[] =
+		ANSWER("received=203.0.113.7;rport=1024", SOUND_CONTACT);
+	struct sip_flow flow = told_flow(SIP_UDP, "10.0.0.5:5060", OUTSIDE);
+	struct nat_verdict v;
+
+	told_read(&told, text, strlen(text), &flow);
+	nat_judge(&v, &told.look);
+	expect("REGISTER", &v, "-", false, "none");
+	told_read(&told, answer, strlen(answer), &flow);
+	nat_judge(&v, &told.look);
+	expect("answer", &v, "-", false, "none");
+}
+
 static void an_answer_that_we_made_ourselves_shows_nothing(void **state)
 {
 	struct nat_verdict v = judge(ANSWER("rport", "<sip:204@192.168.1.50>"),
@@ -529,6 +548,8 @@ int main(void)
 		cmocka_unit_test(an_answer_is_judged_by_its_contact),
 		cmocka_unit_test(our_own_via_must_come_back_as_it_went),
 		cmocka_unit_test(a_router_in_between_that_hides_us_is_no_alg),
+		cmocka_unit_test(
+			behind_a_router_of_our_own_our_address_proves_nothing),
 		cmocka_unit_test(
 			an_answer_that_we_made_ourselves_shows_nothing),
 		cmocka_unit_test(via_announces_else_contact_else_nobody),
