@@ -8,6 +8,12 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
+import math
+import socket
+import struct
+
+import netns
+
 KINDS = ("endpoint_independent", "address_restricted", "port_restricted",
          "symmetric")
 
@@ -74,9 +80,91 @@ update @inside {{ {leaving} : ip saddr . udp sport }}
 """
 
 
-def make_router(router, kind, wan, lan, timeout_s=30):
-    """Turn namespace @router into a NAT of @kind."""
-    router.sysctl("net.ipv4.ip_forward", 1)
-    router.nft(ruleset(kind, wan, lan, timeout_s))
-    for name in ("udp_timeout", "udp_timeout_stream"):
-        router.sysctl(f"net.netfilter.nf_conntrack_{name}", timeout_s)
+def whole(seconds):
+    """The kernel's time-outs are whole seconds."""
+    return max(1, math.ceil(seconds))
+
+
+class Router(netns.Netns):
+    """A namespace with eth0 and br0 that becomes a NAT with begin()."""
+
+    def begin(self, kind, wan, lan, timeout_s=30, tcp_timeout_s=None,
+              alg=False):
+        """alg: the kernel's own SIP ALG stands in the way, too."""
+        self.how = (kind, lan, whole(timeout_s), alg)
+        self.wan = wan
+        self.sysctl("net.ipv4.ip_forward", 1)
+        self.write_rules()
+        set_timeouts(self, timeout_s, tcp_timeout_s)
+
+    def write_rules(self):
+        kind, lan, timeout_s, alg = self.how
+        self.nft("flush ruleset\n" + ruleset(kind, self.wan, lan, timeout_s)
+                 + (SIP_ALG if alg else ""))
+
+    def reboot(self):
+        """It forgets every mapping."""
+        self.write_rules()
+        forget_all(self)
+
+    def new_address(self, address):
+        """Another WAN address; the kernel forgets mappings of the old."""
+        self.ip("addr", "add", f"{address}/24", "dev", "eth0")
+        self.ip("addr", "del", f"{self.wan}/24", "dev", "eth0")
+        # The second of a net goes with the first; then it is added anew.
+        self.ip("addr", "replace", f"{address}/24", "dev", "eth0")
+        if self.behind:
+            self.ip("route", "replace", "default", "via",
+                    f"{self.behind.lan}.1")
+        self.wan = address
+        self.reboot()
+
+
+SIP_ALG = """
+table ip alg {
+    ct helper sip-alg {
+        type "sip" protocol udp
+        l3proto ip
+    }
+    chain pre {
+        type filter hook prerouting priority -150;
+        udp dport 5060 ct helper set "sip-alg"
+    }
+}
+"""
+
+
+def set_timeouts(router, udp_s, tcp_s=None):
+    times = {"udp_timeout": udp_s, "udp_timeout_stream": udp_s}
+    if tcp_s:
+        times.update(tcp_timeout_established=tcp_s,
+                     tcp_timeout_unacknowledged=tcp_s)
+    for name, seconds in times.items():
+        router.sysctl(f"net.netfilter.nf_conntrack_{name}", whole(seconds))
+
+
+def forget_all(router):
+    """Flush conntrack: IPCTNL_MSG_CT_DELETE without attributes."""
+    request = struct.pack("=IHHIIBBH", 20, 1 << 8 | 2, 5, 1, 0, 0, 0, 0)
+    with netns.open_socket(router.name, socket.AF_NETLINK, socket.SOCK_RAW,
+                           12) as sock:  # NETLINK_NETFILTER
+        sock.settimeout(5)
+        sock.send(request)
+        error = struct.unpack_from("=i", sock.recv(4096), 16)[0]
+        if error:
+            raise OSError(-error, "conntrack flush")
+
+
+def make_v6_firewall(router, timeout_s):
+    """Forward out everything, in only what was asked for."""
+    router.nft("""
+table ip6 wall {
+    chain forward {
+        type filter hook forward priority 0; policy drop;
+        iifname "lan" accept
+        ct state established,related accept
+        icmpv6 type { echo-request, packet-too-big } accept
+    }
+}
+""")
+    set_timeouts(router, timeout_s, timeout_s)

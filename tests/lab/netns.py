@@ -113,16 +113,17 @@ class Netns:
         return open_socket(self.name, family, kind)
 
 
-def open_socket(netns, family=socket.AF_INET, kind=socket.SOCK_DGRAM):
+def open_socket(netns, family=socket.AF_INET, kind=socket.SOCK_DGRAM,
+                protocol=0):
     """A socket inside namespace @netns; None is our own."""
     if netns is None:
-        return socket.socket(family, kind)
+        return socket.socket(family, kind, protocol)
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     there = os.open(f"/run/netns/{netns}", os.O_RDONLY)
     try:
         setns(there)
         try:
-            return socket.socket(family, kind)
+            return socket.socket(family, kind, protocol)
         finally:
             setns(home)
     finally:

@@ -11,6 +11,7 @@ import select
 import socket
 import struct
 import threading
+import time
 
 COOKIE = 0x2112A442
 XOR_MAPPED, CHANGE_REQUEST = 0x0020, 0x0003
@@ -124,3 +125,83 @@ def lifetime_over(space, responder, idle, local_port=5070):
         knock = os.urandom(20)
         responder.sockets[server].sendto(knock, mapped)
         return not select.select([sock], [], [], 0.5)[0]
+
+
+def classify(space, responder, local_port=5060):
+    """(mapping, filtering) in RFC 4787's words, and the mapped addresses."""
+    first = (responder.addresses[0], responder.ports[0])
+    with space.socket() as sock:
+        sock.bind(("0.0.0.0", local_port))
+        mapped = ask(sock, first)
+        if mapped is None:
+            raise OSError("UDP is blocked")
+        if ask(sock, first, CHANGE_IP | CHANGE_PORT, tries=1):
+            filtering = "endpoint-independent"
+        elif ask(sock, first, CHANGE_PORT, tries=1):
+            filtering = "address-dependent"
+        else:
+            filtering = "address-and-port-dependent"
+        seen = {}
+        for address in responder.addresses:
+            for port in responder.ports:
+                seen[address, port] = ask(sock, (address, port))
+    by_address = [{seen[address, port] for port in responder.ports}
+                  for address in responder.addresses]
+    if len(set(seen.values())) == 1:
+        mapping = "endpoint-independent"
+    elif all(len(one) == 1 for one in by_address):
+        mapping = "address-dependent"
+    else:
+        mapping = "address-and-port-dependent"
+    return mapping, filtering, list(seen.values())
+
+
+class Opened:
+    """A socket behind the NAT and its mapping, opened towards @server."""
+
+    def __init__(self, space, responder, local_port, server=None):
+        self.responder = responder
+        self.server = server or (responder.addresses[0], responder.ports[0])
+        self.sock = space.socket()
+        self.sock.bind(("0.0.0.0", local_port))
+        self.since = time.monotonic()
+        self.mapped = ask(self.sock, self.server)
+        if self.mapped is None:
+            raise OSError("UDP is blocked")
+
+    def ask(self):
+        """Where it is mapped now; a packet goes out."""
+        self.mapped = ask(self.sock, self.server)
+        return self.mapped
+
+    def knock(self, source=None, wait_s=0.3):
+        """Whether a packet from @source comes in by the mapping."""
+        word = os.urandom(20)
+        source = self.responder.sockets[source or self.server]
+        source.sendto(word, self.mapped)
+        while select.select([self.sock], [], [], wait_s)[0]:
+            if self.sock.recv(2048) == word:
+                return True
+        return False
+
+    def close(self):
+        self.sock.close()
+
+
+def lifetime(space, responder, waits, first_port=6000):
+    """(longest silence survived, shortest that was not), measured.
+
+    Each of @waits has a mapping of its own, which is knocked at once.
+    """
+    opened = [Opened(space, responder, first_port + 2 * index)
+              for index in range(len(waits))]
+    alive, dead = 0, float("inf")
+    for wait, one in zip(sorted(waits), opened):
+        time.sleep(max(0, one.since + wait - time.monotonic()))
+        before = time.monotonic() - one.since
+        if one.knock():
+            alive = max(alive, before)
+        else:
+            dead = min(dead, time.monotonic() - 0.3 - one.since)
+        one.close()
+    return alive, dead
