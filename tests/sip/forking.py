@@ -4,8 +4,10 @@
 
 import time
 
-from runner import check
+from runner import check, until
 from sipbox import SipBox, hang_up, meanwhile
+
+DEVICE = "00000000-0000-1000-8000-000a95a0e128"
 
 
 def forked(context, count=3, **options):
@@ -137,6 +139,148 @@ def dead_phone_does_not_keep_the_other_from_answering(context):
     box.only_ending_calls()
 
 
+def deaf(message):
+    """For Phone.ignore: a phone behind a NAT that has restarted."""
+    return True
+
+
+def finish(box, out, into):
+    """@into answers the call that it now rings for; both hang up."""
+    into.reply(180, "Ringing")
+    out.expect(180)
+    into.reply(200, "OK", rtp=box.media(into.phone))
+    out.answered()
+    into.expect_ack()
+    hang_up(out, into)
+    box.only_ending_calls()
+
+
+def call_in_the_gap_of_a_nat_restart_reaches_the_phone(context):
+    """The INVITE finds a dead flow; then the phone registers along another."""
+    box = SipBox(context)
+    alice, bob = box.phone("alice"), box.phone("bob", register=False)
+    bob.register(instance=DEVICE)
+    bob.ignore = deaf
+    out = alice.invite("bob", rtp=box.media(alice))
+    time.sleep(1.2)
+    again = box.phone("bob", port=5070, register=False)
+    again.register(instance=DEVICE)
+    into = again.incoming(2)
+    check(":5070" in into.invite.uri, f"asked as {into.invite.uri}")
+    finish(box, out, into)
+
+
+def it_may_come_back_after_the_invite_timed_out(context):
+    """Behind a NAT, a phone is waited for as long as the caller waits."""
+    box = SipBox(context, realm={"nat": "always"}, ring_timeout="60")
+    alice, bob = box.phone("alice"), box.phone("bob", register=False)
+    bob.register(instance=DEVICE)
+    bob.ignore = deaf
+    out = alice.invite("bob", rtp=box.media(alice))
+    time.sleep(34)  # timer B: 64*T1
+    check(len(box.calls()) == 1, "the call has been given up")
+    again = box.phone("bob", port=5070, register=False)
+    again.register(instance=DEVICE)
+    finish(box, out, again.incoming(2))
+
+
+def phone_that_rings_is_not_rung_twice(context):
+    box = SipBox(context)
+    alice, bob = box.phone("alice"), box.phone("bob", register=False)
+    bob.register(instance=DEVICE)
+    out = alice.invite("bob", rtp=box.media(alice))
+    into = bob.incoming()
+    into.reply(180, "Ringing")
+    out.expect(180)
+    again = box.phone("bob", port=5070, register=False)
+    again.register(instance=DEVICE)
+    again.nothing("INVITE", 0.7)
+    into.reply(200, "OK", rtp=box.media(bob))
+    out.answered()
+    # From now on the box speaks to the phone where it is.
+    into.phone = again
+    into.expect_ack()
+    hang_up(out, into)
+    box.no_calls_left()
+
+
+def two_flows(context):
+    """(box, alice, bob's UDP flow, bob's TCP flow): one device, RFC 5626."""
+    box = SipBox(context)
+    flows = []
+    for reg_id, kind in ((2, "udp"), (1, "tcp")):
+        flow = box.phone("bob", register=False, transport=kind,
+                         port=5060 + reg_id)
+        flow.register(
+            contact=f'{flow.contact()};+sip.instance="<urn:uuid:{DEVICE}>"'
+                    f";reg-id={reg_id}",
+            headers=(("Supported", "outbound, path"),))
+        flows.append(flow)
+    return box, box.phone("alice"), *flows
+
+
+def device_with_two_flows_rings_once(context):
+    box, alice, udp, tcp = two_flows(context)
+    out = alice.invite("bob", rtp=box.media(alice))
+    into = tcp.incoming()
+    udp.nothing("INVITE", 0.5)
+    finish(box, out, into)
+
+
+def closed_connection_leads_to_the_other_flow(context):
+    box, alice, udp, tcp = two_flows(context)
+    tcp.close()
+    out = alice.invite("bob", rtp=box.media(alice))
+    finish(box, out, udp.incoming())
+
+
+def connection_that_closes_under_the_invite_leads_to_the_other(context):
+    box, alice, udp, tcp = two_flows(context)
+    tcp.ignore = deaf
+    out = alice.invite("bob", rtp=box.media(alice))
+    until(lambda: b"INVITE sip:" in tcp.received_bytes(), 2, "no INVITE")
+    tcp.close()
+    finish(box, out, udp.incoming(8))
+
+
+def flow_failed_leads_to_the_other_flow(context):
+    box, alice, udp, tcp = two_flows(context)
+    out = alice.invite("bob", rtp=box.media(alice))
+    tcp.incoming().reply(430, "Flow Failed")
+    finish(box, out, udp.incoming())
+
+
+def pings(phone, since):
+    return sum(when > since for when in phone.blank)
+
+
+def forks_are_held_open_while_they_ring_and_then_one(context):
+    """S3-14, with phones that stop registering: only the dialog counts."""
+    box, out, legs = forked(context, 4, realm={
+        "keepalive": "crlf", "keepalive_interval": "10"},
+        env={"SBC_NAT_SPEED": "10"})
+    for leg in legs:
+        leg.reply(180, "Ringing")
+    for leg in legs:
+        leg.phone.register(expires=0)
+    began = time.monotonic()
+    until(lambda: all(pings(leg.phone, began) >= 2 for leg in legs), 5,
+          "a phone that rings is not held")
+    legs[2].reply(200, "OK", rtp=box.media(legs[2].phone))
+    out.answered()
+    legs[2].expect_ack()
+    for leg in legs[:2] + legs[3:]:
+        lose(leg)
+    time.sleep(0.3)
+    began = time.monotonic()
+    time.sleep(3)
+    counts = [pings(leg.phone, began) for leg in legs]
+    check(counts[2] >= 2, "the phone that talks is not held")
+    check(sum(counts) == counts[2], f"the others still are: {counts}")
+    hang_up(out, legs[2])
+    box.no_calls_left()
+
+
 def add_to(suite):
     for function in (
             first_answer_wins_and_the_others_are_cancelled,
@@ -144,7 +288,15 @@ def add_to(suite):
             two_that_answer_at_once_make_one_call,
             busy_phone_does_not_stop_the_others,
             decline_everywhere_stops_all, caller_cancels_every_fork,
-            dead_phone_does_not_keep_the_other_from_answering):
+            dead_phone_does_not_keep_the_other_from_answering,
+            call_in_the_gap_of_a_nat_restart_reaches_the_phone,
+            it_may_come_back_after_the_invite_timed_out,
+            phone_that_rings_is_not_rung_twice,
+            device_with_two_flows_rings_once,
+            closed_connection_leads_to_the_other_flow,
+            connection_that_closes_under_the_invite_leads_to_the_other,
+            flow_failed_leads_to_the_other_flow,
+            forks_are_held_open_while_they_ring_and_then_one):
         suite.add(function)
     suite.add(all_refuse((486, 486), 486), "all_busy_gives_486")
     suite.add(all_refuse((486, 503), 486), "lowest_class_of_refusals_wins")

@@ -9,7 +9,7 @@ from phone import Phone
 from runner import Failed, check, until
 from sbcproc import password
 from sip import media_of, token
-from sipbox import A_SPEECH, B_SPEECH, SipBox, Talk, meanwhile
+from sipbox import A_SPEECH, B_SPEECH, SipBox, Talk, hang_up, meanwhile
 
 
 def pass_on(talk, offer, answer, by=None):
@@ -273,6 +273,45 @@ def phone_that_moved_proves_itself_and_goes_on(context):
           "BYE did not follow the phone")
 
 
+def callee_that_moved_proves_itself_and_hangs_up(context):
+    """BYE and INFO from a new port: challenged, then obeyed."""
+    talk = Talk(SipBox(context))
+    moved = Phone("bob", password("bob"), talk.box.server,
+                  local=f"{talk.box.net}.8.1", port=5060, context=context)
+    talk.into.phone = moved
+    kind = (("Content-Type", "application/dtmf-relay"),)
+    answer = meanwhile(lambda: talk.into.request("INFO", b"Signal=5\r\n",
+                                                 kind))
+    talk.alice.reply(talk.out.expect_request("INFO"), 200, "OK")
+    check(answer().status == 200, f"INFO answered {answer()}")
+    check(talk.box.calls()[0]["legs"][1]["peer"] == "bob", "not bob's leg")
+    talk.out.reinvite(talk.here.sdp(direction="sendonly"))
+    talk.into.expect_request("INVITE")  # goes where the phone is now
+    talk.into.reply(200, "OK", sdp=talk.there.sdp(direction="recvonly"))
+    talk.out.answered()
+    talk.into.expect_ack()
+    hang_up(talk.into, talk.out)
+    talk.box.no_calls_left()
+
+
+def each_leg_has_a_verdict_of_its_own(context):
+    """S0-27: the verdict is the dialog's own, not the registration's."""
+    box = SipBox(context)
+    alice, bob = box.phone("alice"), box.phone("bob")
+    out = alice.invite("bob", sdp=box.media(alice).sdp(
+        connection="192.168.77.7"))
+    into = bob.incoming()
+    into.reply(200, "OK", rtp=box.media(bob))
+    out.answered()
+    into.expect_ack()
+    legs = {leg["side"]: leg for leg in box.calls()[0]["legs"]}
+    check(legs["a"]["nat"]["behind"], f"caller: {legs['a']['nat']}")
+    check("sdp-private" in legs["a"]["nat"]["evidence"],
+          f"caller: {legs['a']['nat']}")
+    check(not legs["b"]["nat"]["behind"], f"callee: {legs['b']['nat']}")
+    hang_up(out, into)
+
+
 def dialog_follows_the_phone_that_registers_anew(context):
     """A NAT gave the phone another port; its registration tells us."""
     box = SipBox(context)
@@ -344,6 +383,8 @@ def add_to(suite):
             unknown_dialog_gets_481, old_cseq_in_the_dialog_gets_500,
             stranger_with_the_dialogs_tags_cannot_end_the_call,
             phone_that_moved_proves_itself_and_goes_on,
+            callee_that_moved_proves_itself_and_hangs_up,
+            each_leg_has_a_verdict_of_its_own,
             dialog_follows_the_phone_that_registers_anew, rfc2833_digits_pass,
             payload_type_that_was_not_negotiated_is_dropped,
             rtcp_passes_both_ways):

@@ -170,6 +170,71 @@ def unregister_during_a_call_leaves_the_call(context):
     talk.end()
 
 
+FAST = {"realm": {"keepalive": "crlf", "keepalive_interval": "10"},
+        "env": {"SBC_NAT_SPEED": "10"}}  # a ping each second
+
+
+def pings(phone, seconds):
+    """How many come within @seconds from now."""
+    before = phone.keepalives
+    time.sleep(seconds)
+    return phone.keepalives - before
+
+
+def dialog_is_held_open_after_unregister_until_it_ends(context):
+    """S3-04, S3-11: the call holds the flow, and nothing does after it."""
+    box = SipBox(context, **FAST)
+    talk = Talk(box)
+    talk.bob.register(expires=0)
+    count = pings(talk.bob, 3.2)
+    check(2 <= count <= 4, f"{count} pings in 3 intervals of a call")
+    seen, back = pass_hold(talk)
+    check(seen and back, "the callee's re-INVITE did not pass")
+    talk.end()
+    time.sleep(0.3)
+    count = pings(talk.bob, 2.5)
+    check(count == 0, f"{count} pings after the call")
+    count = pings(talk.alice, 2.5)
+    check(1 <= count <= 4, f"{count} pings for who is still registered")
+
+
+def pass_hold(talk):
+    """The callee that is not registered changes the call, and is changed."""
+    talk.into.reinvite(talk.there.sdp(direction="sendonly"))
+    seen = talk.out.expect_request("INVITE")
+    talk.out.reply(200, "OK", sdp=talk.here.sdp(direction="recvonly"))
+    talk.into.answered()
+    talk.out.expect_ack()
+    talk.out.reinvite(talk.here.sdp())
+    back = talk.into.expect_request("INVITE")
+    talk.into.reply(200, "OK", rtp=talk.there)
+    talk.out.answered()
+    talk.into.expect_ack()
+    return seen, back
+
+
+def caller_that_never_registered_is_held_open_and_hears_the_bye(context):
+    """S3-03, S2-05: its flow is all that we know of it."""
+    box = SipBox(context, **FAST)
+    alice, bob = box.phone("alice", register=False), box.phone("bob")
+    out = alice.invite("bob", rtp=box.media(alice))
+    into = bob.incoming()
+    into.reply(180, "Ringing")
+    out.expect(180)
+    count = pings(alice, 2.2)
+    check(1 <= count <= 3, f"{count} pings in 2 intervals of ringing")
+    into.reply(200, "OK", rtp=box.media(bob))
+    out.answered()
+    into.expect_ack()
+    count = pings(alice, 3.2)
+    check(2 <= count <= 4, f"{count} pings in 3 intervals of the call")
+    hang_up(into, out)
+    box.no_calls_left()
+    time.sleep(0.3)
+    count = pings(alice, 2.5)
+    check(count == 0, f"{count} pings after the call")
+
+
 def add_to(suite):
     for function in (
             both_hang_up_at_once, bye_before_ack_ends_the_call,
@@ -181,5 +246,7 @@ def add_to(suite):
             second_200_of_a_forking_callee_is_hung_up,
             stopping_while_it_rings_tells_both,
             stopping_with_dead_phones_takes_no_longer,
-            unregister_during_a_call_leaves_the_call):
+            unregister_during_a_call_leaves_the_call,
+            dialog_is_held_open_after_unregister_until_it_ends,
+            caller_that_never_registered_is_held_open_and_hears_the_bye):
         suite.add(function)
