@@ -36,17 +36,10 @@ struct named {
 
 struct named_all {
 	struct named via, contact, sdp, origin, call_id;
-	bool source_inner;
+	bool source_private;
 	/* Top Via is a proxy's: the rest was written further away. */
 	bool proxied;
 };
-
-static bool is_inner(const struct addr *a)
-{
-	enum addr_class class = addr_class(a);
-
-	return class == ADDR_PRIVATE || class == ADDR_CGN;
-}
 
 /* ---- what is named, and where that is ------------------------------------- */
 
@@ -89,7 +82,7 @@ static void find_via(struct named *n, const struct sip_view *v)
 {
 	const struct sip_sent_by *via = &v->via;
 
-	if (v->status || !via->host)
+	if (!via->host)
 		return;
 	addr_parse(&n->addr, via->host, strlen(via->host),
 		   via->port ? via->port : 5060);
@@ -176,7 +169,7 @@ static void find_all(struct named_all *all, const struct nat_look *look)
 	const struct sip_view *v = look->view;
 
 	memset(all, 0, sizeof(*all));
-	all->source_inner = is_inner(&v->flow.remote);
+	all->source_private = addr_class(&v->flow.remote) == ADDR_PRIVATE;
 	all->proxied = came_by_proxy(v);
 	all->sdp.addr = look->sdp;
 	all->origin.addr = look->sdp_origin;
@@ -239,7 +232,7 @@ static bool is_mixed(const struct named_all *all, const struct sip_view *v)
 	if (v->status || all->proxied || all->via.host != SAME)
 		return false;
 	if (all->contact.host == INNER)
-		return !all->source_inner;
+		return !all->source_private;
 	return all->contact.host == SAME &&
 	       all->via.other_port != all->contact.other_port &&
 	       shows_inner(all);
@@ -382,7 +375,7 @@ static bool is_transparent(const struct named_all *all)
 static bool is_inside(const struct named *n, const struct named_all *all)
 {
 	return n->host == INNER && !all->proxied &&
-	       !(all->source_inner && is_exact(announced(all)));
+	       !(all->source_private && is_exact(announced(all)));
 }
 
 /* The ports differ and the hosts do not.  From a private address without
@@ -393,7 +386,7 @@ static bool is_port_translated(const struct named_all *all,
 	const struct named *n = announced(all);
 
 	return n->host == SAME && n->other_port &&
-	       (v->via.has_rport || !all->source_inner);
+	       (v->via.has_rport || !all->source_private);
 }
 
 /* Hosts with several IPv6 addresses are the rule, and NATs between public
@@ -417,10 +410,10 @@ static bool is_behind(const struct named_all *all, const struct sip_view *v)
 }
 
 /* A neighbour on a private network: faults are its own, nobody is between. */
-static bool is_neighbour(const struct named_all *all, const struct sip_view *v)
+static bool is_neighbour(const struct named_all *all)
 {
-	return addr_class(&v->flow.remote) == ADDR_PRIVATE &&
-	       is_exact(announced(all)) && !shows_inner(all);
+	return all->source_private && is_exact(announced(all)) &&
+	       !shows_inner(all);
 }
 
 void nat_judge(struct nat_verdict *out, const struct nat_look *look)
@@ -435,7 +428,7 @@ void nat_judge(struct nat_verdict *out, const struct nat_look *look)
 	find_all(&all, look);
 	broken = damage(&all, look);
 	out->evidence = facts(&all, v) | broken;
-	if (broken && !is_neighbour(&all, v))
+	if (broken && !is_neighbour(&all))
 		out->alg = NAT_ALG_BROKEN;
 	else if (is_transparent(&all))
 		out->alg = NAT_ALG_TRANSPARENT;

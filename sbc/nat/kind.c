@@ -354,8 +354,6 @@ static bool is_beside(struct addr *out, const struct ifaddrs *ifa,
 		return false;
 	if (addr_family(&a) != addr_family(local) || addr_same_host(&a, local))
 		return false;
-	if (addr_class(&a) != addr_class(local))
-		return false;
 	mask_of(&mask, ifa);
 	*out = a;
 	return is_on_link(&a, local, &mask);

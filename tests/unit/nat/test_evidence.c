@@ -155,6 +155,10 @@ static const struct crafted crafted[] = {
 	{"source: CGN, Via private", CGN, "192.168.1.50;rport",
 	 "<sip:204@100.64.3.9>", "a1", "via-host,via-private,source-cgn", true,
 	 .alg = "none"},
+	{"source: CGN, Contact private", CGN, "100.64.3.9;rport",
+	 "<sip:204@192.168.1.50>", "a1",
+	 "contact-host,contact-private,source-cgn,alg-mix", true,
+	 .alg = "broken"},
 	{"a neighbour", INSIDE, "192.168.1.50;rport", "<sip:204@192.168.1.50>",
 	 "a1@192.168.1.50", "-", false, .alg = "none"},
 	{"a neighbour behind a router of its own", INSIDE, "10.0.0.2;rport",
@@ -191,6 +195,9 @@ static const struct crafted crafted[] = {
 	{"a proxy's customer", OUTSIDE, SOUND_VIA, "<sip:204@192.168.1.50>",
 	 "a1@192.168.1.50", "contact-host,contact-private", false,
 	 .alg = "none", .more = "Path: <sip:203.0.113.7;lr>\r\n"},
+	{"a proxy's customer with an address in Call-ID", OUTSIDE, SOUND_VIA,
+	 SOUND_CONTACT, "a1@192.168.1.50", "callid-private", false,
+	 .alg = "none", .more = "Path: <sip:203.0.113.7;lr>\r\n"},
 	{"a proxy that does not say so", OUTSIDE, SOUND_VIA,
 	 "<sip:204@192.168.1.50>", "a1", "contact-host,contact-private", false,
 	 .alg = "none", .more = "Max-Forwards: 69\r\n"},
@@ -208,7 +215,7 @@ static const struct crafted crafted[] = {
 	 .former = "a1@192.168.1.50"},
 	{"no ALG: another Call-ID", OUTSIDE, SOUND_VIA, SOUND_CONTACT,
 	 "b2@203.0.113.7", "-", false, .alg = "none",
-	 .former = "a1@203.0.113.7"},
+	 .former = "a1@192.168.1.50"},
 	{"no ALG: the same Call-ID", OUTSIDE, SOUND_VIA, SOUND_CONTACT,
 	 "a1@203.0.113.7", "-", false, .alg = "none",
 	 .former = "a1@203.0.113.7"},
@@ -428,6 +435,19 @@ static void behind_a_router_of_our_own_our_address_proves_nothing(void **state)
 	expect("answer", &v, "-", false, "none");
 }
 
+static void our_own_address_in_a_call_id_is_no_evidence(void **state)
+{
+	static const char text[] =
+		"BYE sip:10.0.0.5 SIP/2.0\r\nVia: SIP/2.0/UDP " SOUND_VIA
+		"\r\nCall-ID: a1@10.0.0.5\r\n\r\n";
+	struct sip_flow flow = told_flow(SIP_UDP, "10.0.0.5:5060", OUTSIDE);
+	struct nat_verdict v;
+
+	told_read(&told, text, strlen(text), &flow);
+	nat_judge(&v, &told.look);
+	expect("BYE", &v, "-", false, "none");
+}
+
 static void an_answer_that_we_made_ourselves_shows_nothing(void **state)
 {
 	struct nat_verdict v = judge(ANSWER("rport", "<sip:204@192.168.1.50>"),
@@ -550,6 +570,7 @@ int main(void)
 		cmocka_unit_test(a_router_in_between_that_hides_us_is_no_alg),
 		cmocka_unit_test(
 			behind_a_router_of_our_own_our_address_proves_nothing),
+		cmocka_unit_test(our_own_address_in_a_call_id_is_no_evidence),
 		cmocka_unit_test(
 			an_answer_that_we_made_ourselves_shows_nothing),
 		cmocka_unit_test(via_announces_else_contact_else_nobody),
