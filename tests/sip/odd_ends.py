@@ -4,7 +4,8 @@
 
 import time
 
-from runner import check
+import rtp
+from runner import check, until
 from sip import token
 from sipbox import B_SPEECH, SipBox, Talk, hang_up, meanwhile
 
@@ -235,6 +236,49 @@ def caller_that_never_registered_is_held_open_and_hears_the_bye(context):
     check(count == 0, f"{count} pings after the call")
 
 
+def media_of_leg(box, side):
+    return [leg["media"][0] for leg in box.calls()[0]["legs"]
+            if leg["side"] == side][0]
+
+
+def peer_that_hears_and_never_speaks_is_told_of(context):
+    talk = Talk(SipBox(context))
+    talk.here.stream(talk.out.media())
+    until(lambda: "call.one_way" in talk.box.log(), 5, "not in the log")
+    line = [one for one in talk.box.log().split("\n")
+            if "call.one_way" in one]
+    check(len(line) == 1 and "peer=bob" in line[0] and
+          f"sent_to={talk.there.local}" in line[0], f"it says {line}")
+    check(media_of_leg(talk.box, "b")["one_way"], "not shown for bob")
+    check(not media_of_leg(talk.box, "a")["one_way"], "shown for alice")
+    talk.speak()
+    check(not media_of_leg(talk.box, "b")["one_way"], "still shown")
+    talk.end()
+
+
+def media_of_an_unknown_host_is_an_alarm_while_the_call_lasts(context):
+    talk = Talk(SipBox(context))
+    stranger = rtp.Rtp(f"{talk.box.net}.77.1", context=context)
+    stranger.stream(talk.out.media())
+
+    def alarms():
+        return [a["name"] for a in talk.box.status()["alarms"]]
+    until(lambda: "media-other-host" in alarms(), 5, "no alarm")
+    check("call.other_host" in talk.box.log(), "not in the log")
+    talk.end()
+    check("media-other-host" not in alarms(), "the alarm stands")
+
+
+def silent_call_ends_with_a_reason(context):
+    box = SipBox(context, realm={"media_timeout": "5"})
+    talk = Talk(box)
+    for side in (talk.out, talk.into):
+        bye = side.expect_bye(10)
+        check("cause=102" in (bye.get("reason") or ""),
+              f"Reason: {bye.get('reason')}")
+    box.no_calls_left()
+
+
 def add_to(suite):
     for function in (
             both_hang_up_at_once, bye_before_ack_ends_the_call,
@@ -248,5 +292,8 @@ def add_to(suite):
             stopping_with_dead_phones_takes_no_longer,
             unregister_during_a_call_leaves_the_call,
             dialog_is_held_open_after_unregister_until_it_ends,
-            caller_that_never_registered_is_held_open_and_hears_the_bye):
+            caller_that_never_registered_is_held_open_and_hears_the_bye,
+            peer_that_hears_and_never_speaks_is_told_of,
+            media_of_an_unknown_host_is_an_alarm_while_the_call_lasts,
+            silent_call_ends_with_a_reason):
         suite.add(function)
