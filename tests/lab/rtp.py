@@ -78,6 +78,27 @@ class Rtp:
                     raise
         raise OSError("no free port pair")
 
+    def rebind(self):
+        """Go on from another port, as behind a NAT that gave a new one."""
+        old = self.sock, self.rtcp
+        self.sock, self.rtcp = self.bind_pair(0)
+        self.rtcp.setblocking(False)
+        self.port = self.sock.getsockname()[1]
+        for sock in old:
+            sock.close()
+
+    def missed(self, ssrc, since=0.0):
+        """The longest run of packets of @ssrc that did not come."""
+        seqs = [p.seq for p in list(self.got)
+                if p.ssrc == ssrc and p.when >= since]
+        return max((b - a - 1 & 0xffff for a, b in zip(seqs, seqs[1:])
+                    if (b - a & 0xffff) < 0x8000), default=0)
+
+    def report(self, remote):
+        """Send a receiver report that names nobody as heard."""
+        self.rtcp.sendto(struct.pack("!BBHI", 0x80, 201, 1, self.ssrc),
+                         remote)
+
     def close(self):
         self.running = False
         for thread in self.threads:

@@ -30,6 +30,7 @@ class Attack:
         self.site = site = Site(context)
         near, far = (site.behind_nat(kind)
                      for kind in ("port_restricted", "symmetric"))
+        self.alice_space = near
         self.alice = site.scripted("alice", near)
         self.bob = site.scripted("bob", far)
         self.victim = rtp.Rtp(near.address, near.name, context, VICTIM)
@@ -41,7 +42,7 @@ class Attack:
         self.into.expect_ack()
         self.port_of_victim = self.out.media()
         self.port_of_peer = self.into.media()
-        space = site.stranger()
+        space = site.stranger_space = site.stranger()
         self.sock = space.socket()
         self.sock.bind((STRANGER, 40000))
         context.callback(self.sock.close)
