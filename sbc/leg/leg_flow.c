@@ -35,11 +35,19 @@ static uint16_t stated_rtcp(const struct sdp_media *m)
 	return 0;
 }
 
+/* The servers of a trunk on our own network name each other in Contact and
+ * SDP, with no NAT between. */
+static bool is_inner_trunk(const struct leg *leg)
+{
+	return leg->conf.is_trunk &&
+	       addr_class(&leg->flow.remote) == ADDR_PRIVATE;
+}
+
 static bool is_behind(const struct leg *leg)
 {
 	if (leg->nat_option != CONF_NAT_AUTO)
 		return leg->nat_option == CONF_NAT_ALWAYS;
-	return leg->nat.behind;
+	return leg->nat.behind && !is_inner_trunk(leg);
 }
 
 void flow_judge(struct leg *leg, const struct sip_view *view,

@@ -606,14 +606,12 @@ static const struct {
 	{"PCMU", "m=audio 4000 RTP/AVP 0 8\r\n", 0, 0xff, 160},
 	{"G.722", "m=audio 4000 RTP/AVP 9\r\n", 9, 0xfd, 160},
 	{"the first has none",
-	 "m=audio 4000 RTP/AVP 96 8\r\na=rtpmap:96 opus/48000/2\r\n", 8,
-	 0xd5, 160},
-	{"comfort noise",
-	 "m=audio 4000 RTP/AVP 18 13\r\na=rtpmap:18 G729/8000\r\n", 13, 127,
-	 1},
-	{"dynamic type",
-	 "m=audio 4000 RTP/AVP 97\r\na=rtpmap:97 pcma/8000\r\n", 97, 0xd5,
+	 "m=audio 4000 RTP/AVP 96 8\r\na=rtpmap:96 opus/48000/2\r\n", 8, 0xd5,
 	 160},
+	{"comfort noise",
+	 "m=audio 4000 RTP/AVP 18 13\r\na=rtpmap:18 G729/8000\r\n", 13, 127, 1},
+	{"dynamic type", "m=audio 4000 RTP/AVP 97\r\na=rtpmap:97 pcma/8000\r\n",
+	 97, 0xd5, 160},
 	{"none has one", "m=audio 4000 RTP/AVP 18 101\r\n", 18, 0, 0},
 	{"video", VIDEO, 96, 0, 0},
 };
@@ -821,6 +819,18 @@ static void a_trunk_is_held_only_behind_a_nat(void **state)
 	assert_int_equal(fake_nat.held, 1);
 }
 
+static void servers_of_a_trunk_may_be_several(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->conf.is_trunk = true;
+	fake_nat.found.behind = true;
+	addr_parse_port(&rig->flow.remote, "10.0.0.5:5060");
+	make_up(rig, HEAD AUDIO, HEAD AUDIO);
+	assert_false(fake_media.last->remote.behind_nat);
+	assert_int_equal(fake_nat.held, 0);
+}
+
 static void a_neighbours_connection_needs_no_help(void **state)
 {
 	struct rig *rig = *state;
@@ -949,6 +959,7 @@ int main(void)
 		T(the_realms_keepalive_is_the_legs),
 		T(routers_and_nats_ask_for_care),
 		T(a_trunk_is_held_only_behind_a_nat),
+		T(servers_of_a_trunk_may_be_several),
 		T(a_neighbours_connection_needs_no_help),
 		T(without_memory_for_the_hold_the_call_goes_on),
 		T(an_invite_that_nobody_answered_is_reported),
