@@ -12,10 +12,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "net/net.h"
-#include "sip/guard.h"
 #include "sip/stack.h"
 #include "sip/streams.h"
 
@@ -127,6 +125,25 @@ static void conn_release(struct sip_stack *sip, struct conn *c)
 	free(c);
 }
 
+void conn_set_fd(struct conn *c, int fd)
+{
+	if (c->fd < 0 && !stream_claim(fd, c->gen, &c->remote))
+		c->fd = fd;
+}
+
+void conn_bytes(void *arg, uint32_t gen)
+{
+	struct sip_stack *sip = arg;
+	const struct conn *c = conn_by_gen(sip, gen);
+	struct sip_flow flow = {.transport = SIP_TCP, .conn = gen};
+
+	if (!c || !sip->conf.heard || sip->dying)
+		return;
+	flow.local = c->on->local;
+	flow.remote = c->remote;
+	sip->conf.heard(sip->conf.arg, &flow);
+}
+
 static bool is_idle(const struct conn *c, mono_ms now)
 {
 	mono_ms heard = c->heard;
@@ -135,8 +152,8 @@ static bool is_idle(const struct conn *c, mono_ms now)
 		heard = stream_heard(c->fd);
 	if (c->users || now < c->keep_until)
 		return false;
-	return now - heard >=
-	       (c->fd >= 0 ? IDLE_STRANGER_MS : IDLE_OUTGOING_MS);
+	return now - heard >= (stream_is_accepted(c->fd) ? IDLE_STRANGER_MS
+							 : IDLE_OUTGOING_MS);
 }
 
 struct sweep {
@@ -184,7 +201,7 @@ void flow_use(struct sip_stack *sip, const struct sip_flow *flow, int by)
 
 /* ---- flows ------------------------------------------------------------------------ */
 
-static struct conn *conn_alive(const struct sip_stack *sip, uint32_t gen)
+struct conn *conn_alive(const struct sip_stack *sip, uint32_t gen)
 {
 	struct conn *c = conn_by_gen(sip, gen);
 
@@ -302,24 +319,5 @@ int sip_flow_to(struct sip_stack *sip, const char *realm,
 	out->transport = transport;
 	out->local = best->local;
 	out->remote = *remote;
-	return 0;
-}
-
-int sip_ping_crlf(struct sip_stack *sip, const struct sip_flow *flow)
-{
-	const struct listener *l =
-		listener_find(sip, flow->transport, &flow->local);
-	int fd;
-
-	if (flow->transport != SIP_UDP)
-		return -EOPNOTSUPP;
-	if (!l || !l->up)
-		return -ENETDOWN;
-	fd = guard_udp_fd(&flow->local);
-	if (fd < 0)
-		return fd;
-	if (sendto(fd, "\r\n\r\n", 4, MSG_DONTWAIT | MSG_NOSIGNAL,
-		   &flow->remote.sa, addr_len(&flow->remote)) < 0)
-		return -errno;
 	return 0;
 }

@@ -40,7 +40,6 @@
 
 enum {
 	DATAGRAM_BYTES = 65536,
-	STREAM_BYTES_AT_ONCE = 16384,
 	DATAGRAMS_AT_ONCE = 64,     /* refused ones per wake-up, then others */
 	SAMPLE = 16,                /* datagrams per look at the backlog */
 	BEHIND_BYTES = 2048 * 1024, /* about 1 000 messages, 40 ms of work */
@@ -180,18 +179,24 @@ static struct bound *bound_by_fd(int fd)
 	return NULL;
 }
 
+static int socket_type(int fd)
+{
+	socklen_t len = sizeof(int);
+	int type = 0;
+
+	getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len);
+	return type;
+}
+
 static void bound_remember(int fd, const struct addr *local)
 {
 	const int cs3 = 0x60;
 	struct bound *b;
-	socklen_t len = sizeof(int);
-	int type = 0;
 
 	if (guard.n_bound == LIMIT_LISTENERS)
 		return;
-	getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len);
 	b = &guard.bound[guard.n_bound++];
-	*b = (struct bound){fd, type == SOCK_DGRAM, *local};
+	*b = (struct bound){fd, socket_type(fd) == SOCK_DGRAM, *local};
 	/* The library marks IPv4 only (TPTAG_TOS). */
 	if (addr_family(local) == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &cs3, sizeof(cs3));
@@ -202,10 +207,13 @@ int bind(int fd, const struct sockaddr *sa, socklen_t len)
 	struct addr local;
 	int rc = ORIGINAL(bind_fn, "bind")(fd, sa, len);
 
+	if (rc || !on_sip_thread || addr_from_sa(&local, sa, len))
+		return rc;
 	/* Port 0 is an outgoing connection or a helper socket. */
-	if (!rc && on_sip_thread && !addr_from_sa(&local, sa, len) &&
-	    addr_port(&local))
+	if (addr_port(&local))
 		bound_remember(fd, &local);
+	else if (guard.installed && socket_type(fd) == SOCK_STREAM)
+		stream_add_made(fd);
 	return rc;
 }
 
@@ -224,6 +232,29 @@ int guard_udp_fd(const struct addr *local)
 		    addr_equal(&guard.bound[i].local, local))
 			return guard.bound[i].fd;
 	return -ENOENT;
+}
+
+/* An ICMP error for one peer is reported by the next call on the socket,
+ * whomever that is for, and what it should have sent is lost. */
+static int send_datagram(int fd, const struct addr *remote, const void *bytes,
+			 size_t n)
+{
+	for (int tries = 2; tries; tries--) {
+		if (sendto(fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL,
+			   &remote->sa, addr_len(remote)) >= 0)
+			return 0;
+		if (errno == EAGAIN)
+			break;
+	}
+	return -errno;
+}
+
+int guard_send(const struct addr *local, const struct addr *remote,
+	       const void *bytes, size_t n)
+{
+	int fd = guard_udp_fd(local);
+
+	return fd < 0 ? fd : send_datagram(fd, remote, bytes, n);
 }
 
 /* ---- accept: bounded numbers ------------------------------------------------ */
@@ -302,8 +333,7 @@ static void answer_raw(const struct bound *b, enum screen_verdict verdict,
 	    out.n * 2 > n * 5)
 		return;
 	/* Lost when the buffer is full, as any datagram may be. */
-	sendto(b->fd, out.p, out.n, MSG_DONTWAIT | MSG_NOSIGNAL, &source->sa,
-	       addr_len(source));
+	(void)send_datagram(b->fd, source, out.p, out.n);
 }
 
 /* What waits, as the kernel counts it against the socket's buffer. */
@@ -337,6 +367,15 @@ size_t sip_last_datagram(const uint8_t **bytes)
 	return guard.last_bytes;
 }
 
+static bool is_taken(const struct bound *b, enum screen_verdict verdict,
+		     size_t n, const struct addr *source)
+{
+	if (verdict != SCREEN_PASS && verdict != SCREEN_KEEPALIVE)
+		return false;
+	return guard.conf.datagram(guard.conf.arg, &b->local, source,
+				   guard.datagram, n);
+}
+
 /* Read until the screen lets one through; -1 and errno when none is left. */
 static issize_t next_datagram(const struct bound *b)
 {
@@ -364,6 +403,8 @@ static issize_t next_datagram(const struct bound *b)
 			verdict = screen_datagram(guard.conf.screen,
 						  guard.datagram, (size_t)n,
 						  &source, clock_mono());
+		if (is_taken(b, verdict, (size_t)n, &source))
+			continue;
 		if (verdict == SCREEN_PASS && n > 1) {
 			guard.waiting_fd = b->fd;
 			guard.waiting_bytes = (size_t)n;
@@ -392,10 +433,14 @@ issize_t su_getmsgsize(su_socket_t fd)
 	}
 	if (ioctl(fd, FIONREAD, &n) < 0)
 		return -1;
+	if (!on_sip_thread || !guard.installed || n <= 0)
+		return n;
+	if (stream_conn(fd))
+		guard.conf.bytes(guard.conf.arg, stream_conn(fd));
 	/* The library allocates what we say, calls several good messages that
 	 * came together one that is too large, and has an assertion on more
 	 * than 128 KB.  It asks again for the rest. */
-	return n > STREAM_BYTES_AT_ONCE ? STREAM_BYTES_AT_ONCE : n;
+	return (issize_t)stream_portion(fd, (size_t)n);
 }
 
 static issize_t hand_over(su_iovec_t iov[], isize_t n_iov, su_sockaddr_t *from,

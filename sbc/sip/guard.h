@@ -31,6 +31,12 @@ struct guard_conf {
 	 * with and destroyed. */
 	bool (*enter)(void *arg, tport_t *tport, msg_t *msg);
 	void (*leave)(void *arg);
+	/* Each datagram that the screen let pass, or called a keepalive of
+	 * the peer's, before the parser sees it.  True: it needs no parser. */
+	bool (*datagram)(void *arg, const struct addr *local,
+			 const struct addr *source, const uint8_t *p, size_t n);
+	/* Bytes wait on the connection that is known as @conn (streams.h). */
+	void (*bytes)(void *arg, uint32_t conn);
 	/* An answer of the screen's goes out to @remote from @local. */
 	bool (*may_answer)(void *arg, const struct addr *local,
 			   const struct addr *remote);
@@ -45,6 +51,11 @@ bool guard_is_live(void);
 
 /* The descriptor of our UDP socket bound at @local; -ENOENT. */
 int guard_udp_fd(const struct addr *local);
+
+/* One datagram from our UDP socket bound at @local.  -ENOENT: there is none;
+ * -EAGAIN: its buffer is full; other -errno of the kernel. */
+int guard_send(const struct addr *local, const struct addr *remote,
+	       const void *bytes, size_t n);
 
 /* So much waits in the kernel for us to read that phones begin to repeat
  * themselves soon. */

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "core/log.h"
+#include "sip/ping.h"
 #include "sip/stack.h"
 #include "sip/streams.h"
 
@@ -49,8 +50,46 @@ static bool arrival_fill(struct sip_stack *sip, tport_t *tport, msg_t *msg)
 		return false;
 	at->flow.conn = at->conn->gen;
 	at->conn->heard = clock_mono();
-	if (at->conn->fd < 0)
-		at->conn->fd = stream_now();
+	if (at->conn->fd < 0) {
+		conn_set_fd(at->conn, stream_now());
+		conn_bytes(sip, at->conn->gen); /* these were its first */
+	}
+	return true;
+}
+
+/* ---- before the parser -------------------------------------------------------------- */
+
+bool receive_datagram(void *arg, const struct addr *local,
+		      const struct addr *source, const uint8_t *p, size_t n)
+{
+	struct sip_flow flow = {.transport = SIP_UDP};
+	const struct sip_conf *conf = &((struct sip_stack *)arg)->conf;
+	uint64_t token;
+	int status;
+
+	flow.local = *local;
+	flow.remote = *source;
+	if (conf->heard)
+		conf->heard(conf->arg, &flow);
+	if (!ping_answer(p, n, &token, &status))
+		return false;
+	if (conf->answered)
+		conf->answered(conf->arg, &flow, token, status);
+	return true;
+}
+
+/* The same for an answer that a connection brought. */
+static bool is_ping_answer(const struct sip_stack *sip, const sip_t *s)
+{
+	const struct sip_conf *conf = &sip->conf;
+	uint64_t token;
+
+	if (!s->sip_via || !s->sip_via->v_branch ||
+	    !ping_branch(str_of(s->sip_via->v_branch), &token))
+		return false;
+	if (conf->answered)
+		conf->answered(conf->arg, &sip->now.flow, token,
+			       s->sip_status->st_status);
 	return true;
 }
 
@@ -268,10 +307,15 @@ static void answer_verdict(struct sip_stack *sip, msg_t *msg,
  * of no use any more. */
 static void doom(struct sip_stack *sip, const sip_t *s)
 {
+	/* Line ends that the library took for the beginning of a message. */
+	const bool blank = s && !s->sip_request && !s->sip_status &&
+			   !s->sip_error && s->sip_flags & MSG_FLG_TIMEOUT;
 	const int broken = MSG_FLG_ERROR | MSG_FLG_TOOLARGE | MSG_FLG_TRUNC |
 			   MSG_FLG_TIMEOUT;
 
-	if (sip->now.conn && (!s || (s->sip_flags & broken)))
+	if (sip->now.conn && !blank &&
+	    (!s || !(s->sip_request || s->sip_status) ||
+	     (s->sip_flags & broken)))
 		sip->now.conn->doomed = true;
 }
 
@@ -330,9 +374,8 @@ bool receive_enter(void *arg, tport_t *tport, msg_t *msg)
 			     request_enter(sip, msg, s);
 		else if (s && s->sip_status)
 			in = !s->sip_error && sip_sanity_check(s) >= 0 &&
+			     !is_ping_answer(sip, s) &&
 			     txn_admit_answer(sip, msg, s);
-		else
-			s = NULL;
 		doom(sip, s);
 	}
 	if (!in) {

@@ -121,6 +121,8 @@ int sip_create(struct sip_stack **out, const struct sip_conf *conf)
 				   .screen = conf->screen,
 				   .enter = receive_enter,
 				   .leave = receive_leave,
+				   .datagram = receive_datagram,
+				   .bytes = conn_bytes,
 				   .may_answer = may_answer_raw};
 	struct sip_stack *sip;
 	int err;

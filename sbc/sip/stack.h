@@ -46,7 +46,7 @@ struct conn {
 	struct hash_node by_gen, by_tport;
 	uint32_t gen; /* struct sip_flow's conn */
 	tport_t *tport;
-	int fd; /* of an accepted one, else -1 */
+	int fd; /* -1 = not known */
 	const struct listener *on;
 	struct addr remote;
 	unsigned users;     /* dialogs and transactions on it */
@@ -99,6 +99,11 @@ struct listener *listener_find(const struct sip_stack *sip,
 /* The connection of a transport; -ENOMEM. */
 int conn_get(struct conn **out, struct sip_stack *sip, tport_t *tport);
 struct conn *conn_by_gen(const struct sip_stack *sip, uint32_t gen);
+/* NULL once it has closed, or soon will. */
+struct conn *conn_alive(const struct sip_stack *sip, uint32_t gen);
+/* @c is that of descriptor @fd, unless this is another's or it has one. */
+void conn_set_fd(struct conn *c, int fd);
+void conn_bytes(void *arg, uint32_t gen); /* guard's */
 void conn_sweep(struct sip_stack *sip, mono_ms now);
 void conn_clear(struct sip_stack *sip);
 void flow_use(struct sip_stack *sip, const struct sip_flow *flow, int by);
@@ -118,6 +123,8 @@ int flow_out(struct flow_out *out, const struct sip_stack *sip,
 
 bool receive_enter(void *arg, tport_t *tport, msg_t *msg); /* guard's */
 void receive_leave(void *arg);
+bool receive_datagram(void *arg, const struct addr *local,
+		      const struct addr *source, const uint8_t *p, size_t n);
 /* What the message under way shows beside its text: flow, realm, and what
  * via_stamp() has replaced since. */
 void arrival_note(const struct sip_stack *sip, struct sip_view *v);

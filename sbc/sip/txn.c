@@ -15,6 +15,7 @@
 
 #include "core/rand.h"
 #include "sip/stack.h"
+#include "sip/streams.h"
 
 enum {
 	/* The library absorbs repeated final answers for 32 s (Timer D). */
@@ -462,8 +463,10 @@ static void note_connection(struct sip_txn *txn)
 	struct conn *c;
 
 	if (tport && tport_is_secondary(tport) &&
-	    !conn_get(&c, txn->sip, tport))
+	    !conn_get(&c, txn->sip, tport)) {
 		txn->flow.conn = c->gen;
+		conn_set_fd(c, stream_take_made());
+	}
 	if (tport)
 		tport_unref(tport);
 }
@@ -497,6 +500,7 @@ int txn_send(struct sip_txn **out, struct sip_stack *sip, msg_t *msg,
 	    msg_header_insert(msg, msg_object(msg), (msg_header_t *)via) < 0)
 		goto fail;
 	err = -EIO;
+	(void)stream_take_made(); /* nobody asked for that one */
 	txn->orq = nta_outgoing_mcreate(
 		sip->agent, on_response, txn, (url_string_t *)to.route, msg,
 		NTATAG_TPORT(to.tport), NTATAG_USER_VIA(1), TAG_END());

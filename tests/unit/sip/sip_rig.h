@@ -18,6 +18,7 @@
 #include <arpa/inet.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +48,10 @@ struct rig {
 	bool last_internal;
 	char last_method[32];
 	struct sip_flow last_flow;
+	unsigned heard, pongs; /* sip_conf.heard() and answered() */
+	struct sip_flow heard_flow, pong_flow;
+	uint64_t pong_token;
+	int pong_status;
 	char msg[RIG_BYTES]; /* what rig_recv() read last */
 };
 
@@ -80,6 +85,25 @@ static inline bool rig_may_answer(void *arg, const struct sip_flow *flow,
 	(void)flow;
 	(void)realm;
 	return !rig->silent;
+}
+
+static inline void rig_heard(void *arg, const struct sip_flow *flow)
+{
+	struct rig *rig = arg;
+
+	rig->heard++;
+	rig->heard_flow = *flow;
+}
+
+static inline void rig_answered(void *arg, const struct sip_flow *flow,
+				uint64_t token, int status)
+{
+	struct rig *rig = arg;
+
+	rig->pongs++;
+	rig->pong_flow = *flow;
+	rig->pong_token = token;
+	rig->pong_status = status;
 }
 
 /* A UDP socket on loopback with a free port; its address in @out. */
@@ -117,6 +141,8 @@ static inline int rig_setup(void **state)
 	struct rig *rig = calloc(1, sizeof(*rig));
 	struct sip_conf conf = {.request = rig_request,
 				.may_answer = rig_may_answer,
+				.heard = rig_heard,
+				.answered = rig_answered,
 				.arg = rig};
 
 	assert_non_null(rig);
@@ -299,6 +325,35 @@ static inline const char *rig_contact(struct rig *rig, char out[128])
 	snprintf(out, 128, "Contact: <sip:peer@127.0.0.1:%u>\r\n",
 		 rig_port(rig));
 	return out;
+}
+
+static inline int tcp_connect(struct rig *rig)
+{
+	struct addr me;
+	int fd = rig_socket(&me, SOCK_STREAM);
+	const int on = 1;
+
+	assert_int_equal(connect(fd, &rig->local.sa, addr_len(&rig->local)), 0);
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	rig_turn(rig);
+	return fd;
+}
+
+static inline void tcp_send(struct rig *rig, int fd, const char *text)
+{
+	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	rig_turn(rig);
+}
+
+/* Bytes that came; 0 = closed, -1 = nothing. */
+static inline ssize_t tcp_recv(struct rig *rig, int fd)
+{
+	ssize_t n;
+
+	rig_turn(rig);
+	n = recv(fd, rig->msg, sizeof(rig->msg) - 1, MSG_DONTWAIT);
+	rig->msg[n > 0 ? n : 0] = '\0';
+	return n;
 }
 
 #endif

@@ -141,20 +141,6 @@ static void a_listener_goes_down_and_comes_back(void **state)
 	assert_true(sip_flow_alive(rig->sip, &flow));
 }
 
-static void a_ping_is_two_line_ends(void **state)
-{
-	struct rig *rig = *state;
-	struct sip_flow flow;
-
-	assert_int_equal(
-		sip_flow_to(rig->sip, "lan", SIP_UDP, &rig->peer, &flow), 0);
-	assert_int_equal(sip_ping_crlf(rig->sip, &flow), 0);
-	assert_true(rig_recv(rig));
-	assert_string_equal(rig->msg, "\r\n\r\n");
-	flow.transport = SIP_TCP;
-	assert_int_equal(sip_ping_crlf(rig->sip, &flow), -EOPNOTSUPP);
-}
-
 static void our_own_addresses_are_known(void **state)
 {
 	struct rig *rig = *state;
@@ -230,7 +216,6 @@ int main(void)
 		TEST(requests_leave_from_the_socket_of_their_flow),
 		TEST(no_realm_no_flow),
 		TEST(a_listener_goes_down_and_comes_back),
-		TEST(a_ping_is_two_line_ends),
 		TEST(our_own_addresses_are_known),
 		TEST(flows_are_equal_in_all_parts),
 		TEST(ipv6_works_the_same),

@@ -5,8 +5,6 @@
  */
 #include "sip_rig.h"
 
-#include <netinet/tcp.h>
-
 static void a_good_request_reaches_the_handler_and_is_answered(void **state)
 {
 	struct rig *rig = *state;
@@ -305,35 +303,6 @@ static void keepalives_and_noise_get_nothing(void **state)
 }
 
 /* ---- streams ---------------------------------------------------------------------- */
-
-static int tcp_connect(struct rig *rig)
-{
-	struct addr me;
-	int fd = rig_socket(&me, SOCK_STREAM);
-	const int on = 1;
-
-	assert_int_equal(connect(fd, &rig->local.sa, addr_len(&rig->local)), 0);
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	rig_turn(rig);
-	return fd;
-}
-
-static void tcp_send(struct rig *rig, int fd, const char *text)
-{
-	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-	rig_turn(rig);
-}
-
-/* Bytes that came; 0 = closed, -1 = nothing. */
-static ssize_t tcp_recv(struct rig *rig, int fd)
-{
-	ssize_t n;
-
-	rig_turn(rig);
-	n = recv(fd, rig->msg, sizeof(rig->msg) - 1, MSG_DONTWAIT);
-	rig->msg[n > 0 ? n : 0] = '\0';
-	return n;
-}
 
 #define TCP_OPTIONS                                                            \
 	"OPTIONS sip:x@h SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.1:9;"             \

@@ -140,6 +140,45 @@ static void what_is_not_ours_is_left_alone(void **state)
 	assert_int_equal(stream_add(1 << 30, &remote), -EMFILE);
 }
 
+static void what_we_make_ourselves_counts_for_nobody(void **state)
+{
+	assert_int_equal(stream_take_made(), -1);
+	stream_add_made(pair[0]);
+	assert_int_equal(streams_open(), 0);
+	assert_false(stream_is_accepted(pair[0]));
+	assert_int_equal(stream_take_made(), pair[0]);
+	assert_int_equal(stream_take_made(), -1);
+	/* It has time to answer, but not to write one message. */
+	wait_ms(100 * STREAM_MESSAGE_MS);
+	assert_false(is_shut());
+	stream_began(pair[0]);
+	wait_ms(STREAM_MESSAGE_MS);
+	assert_true(is_shut());
+	stream_drop(pair[0]);
+	assert_int_equal(streams_open(), 0);
+	/* A number that was closed is not taken for the one asked for. */
+	stream_add_made(pair[0]);
+	stream_drop(pair[0]);
+	assert_int_equal(stream_take_made(), -1);
+}
+
+static void a_connection_is_claimed_once_and_by_its_own_peer(void **state)
+{
+	struct addr other;
+
+	assert_int_equal(addr_parse_port(&other, "192.0.2.1:4001"), 0);
+	assert_int_equal(stream_claim(pair[0], 7, &remote), -ENOENT);
+	assert_int_equal(stream_add(pair[0], &remote), 0);
+	assert_true(stream_is_accepted(pair[0]));
+	assert_int_equal(stream_conn(pair[0]), 0);
+	assert_int_equal(stream_claim(pair[0], 7, &other), -EBUSY);
+	assert_int_equal(stream_claim(pair[0], 7, &remote), 0);
+	assert_int_equal(stream_claim(pair[0], 8, &remote), -EBUSY);
+	assert_int_equal(stream_conn(pair[0]), 7);
+	stream_drop(pair[0]);
+	assert_int_equal(stream_conn(pair[0]), 0);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -151,6 +190,8 @@ int main(void)
 		TEST(bytes_renew_when_it_was_heard),
 		TEST(one_address_has_its_share_and_others_theirs),
 		TEST(what_is_not_ours_is_left_alone),
+		TEST(what_we_make_ourselves_counts_for_nobody),
+		TEST(a_connection_is_claimed_once_and_by_its_own_peer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
