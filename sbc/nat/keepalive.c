@@ -1,47 +1,73 @@
 /*
- * keepalive.c - one ping per flow and interval, spread over the interval
+ * keepalive.c - one ping per flow and interval, and what its answers tell
  *
  * SPDX-License-Identifier: Apache-2.0
+ *
+ * Five times rule a flow, all of them run by one timer of the loop:
+ *
+ *   interval  from ping to ping.  Each flow has a place in it, its phase, given
+ *             out evenly by wheel.c; a ping may come early to keep slots even,
+ *             never late.
+ *   answer    3 s after an OPTIONS without an answer it is repeated, twice.
+ *             After that the flow is lost if it ever answered; if not, the
+ *             phone is mute and gets CRLF CRLF from then on.
+ *   proof     every 8th CRLF CRLF to a phone that answers is an OPTIONS.
+ *   opening   the OPTIONS that begins an experiment of learn.c, so long before
+ *             the phone's expected REGISTER that
+ *   closing   the OPTIONS that ends it comes just before that REGISTER.
+ *
+ *               no answer, 3 times                   no answer, 3 times
+ *     MUTE <------------------------ UNTOLD    .------------------------.
+ *     CRLF                           OPTIONS   |                        v
+ *       |            an answer          |      |     anything heard
+ *       '---------------> ANSWERS <-----'   ANSWERS <-------------- lost
+ *                   OPTIONS, or CRLF                                OPTIONS
+ *                   once inbound_holds
+ *
+ * A lost flow is still pinged: whatever comes from there brings it back.  If
+ * that is not the answer to a ping, the phone had to speak first, so the NAT
+ * had forgotten it: learn.c hears of a miss, unless the phone was so late that
+ * it must have been off.
+ *
+ * A neighbour (not careful) starts with CRLF; its OPTIONS come only when
+ * something was missed.  Streams get CRLF too and end by -ENOTCONN.
  */
 #include <errno.h>
 #include <stdlib.h>
 
-#include "core/hash.h"
-#include "core/list.h"
 #include "core/rand.h"
-#include "nat/nat.h"
+#include "nat/keepalive_priv.h"
 
 enum {
-	/* The last ping before a restart may be an interval old, and a NAT may
-	 * forget after little more: 25 s, 30 s. */
-	RESUME_MS = 4000,
+	ANSWER_SLOTS = 3000 / WHEEL_SLOT_MS,
+	TRIES = 3,
+	PROOF_EVERY = 8,
+	OPEN_EARLY_MS = 2000, /* room for an experiment to find a free slot */
+	CLOSE_EARLY_MS = 1000,
+	WALL_STEP_MS = 500, /* the wall clock was set */
 };
 
-struct keepalive {
-	struct keepalive_conf conf;
-	struct hash flows;
-};
+static void fire(void *arg);
 
-struct keep_flow {
-	struct hash_node node;
-	struct keepalive *owner;
-	struct sip_flow flow;
-	struct list holds;
-	unsigned interval_ms;
-	bool is_resumed; /* not yet at its own place in the interval */
-	struct timer timer;
-};
-
-static uint32_t flow_hash(const struct sip_flow *flow)
+mono_ms keep_now(const struct keepalive *ka)
 {
-	return addr_hash(&flow->remote) ^ addr_hash(&flow->local) * 31 ^
-	       flow->transport;
+	return clock_mono() * ka->conf.speed;
 }
 
-static bool same_flow(const struct hash_node *node, const void *key)
+int64_t keep_slot(const struct keepalive *ka)
 {
-	return sip_flow_equal(&container_of(node, struct keep_flow, node)->flow,
-			      key);
+	return keep_now(ka) / WHEEL_SLOT_MS;
+}
+
+/* Whole slots, so that a phase is the same slot after a restart. */
+static void look_at_wall(struct keepalive *ka)
+{
+	int64_t ahead = clock_wall() * ka->conf.speed - keep_now(ka);
+	int64_t off = ahead - ka->wall_ahead_ms;
+
+	if (off > WALL_STEP_MS || off < -WALL_STEP_MS)
+		ka->wall_ahead_ms = (ahead + WHEEL_SLOT_MS / 2) /
+				    WHEEL_SLOT_MS * WHEEL_SLOT_MS;
 }
 
 int keepalive_create(struct keepalive **out, const struct keepalive_conf *conf)
@@ -51,115 +77,478 @@ int keepalive_create(struct keepalive **out, const struct keepalive_conf *conf)
 	if (!ka)
 		return -ENOMEM;
 	ka->conf = *conf;
+	if (!ka->conf.speed)
+		ka->conf.speed = 1;
 	hash_init(&ka->flows);
+	list_init(&ka->waiting);
+	list_init(&ka->resumed);
+	ka->armed = INT64_MAX;
+	wheel_init(&ka->wheel, keep_slot(ka));
+	look_at_wall(ka);
 	*out = ka;
 	return 0;
 }
 
-static void drop(struct hash_node *node, void *arg)
-{
-	struct keep_flow *f = container_of(node, struct keep_flow, node);
-	struct keepalive *ka = f->owner;
+/* ---- places in time ------------------------------------------------------- */
 
-	list_for_each_safe (pos, &f->holds) {
-		list_entry(pos, struct keep, link)->flow = NULL;
-		list_remove(pos);
-	}
-	timer_cancel(ka->conf.loop, &f->timer);
-	hash_remove(&ka->flows, &f->node);
-	free(f);
-}
-
-void keepalive_destroy(struct keepalive *ka)
+void keep_arm(struct keepalive *ka, int64_t slot)
 {
-	if (!ka)
+	int64_t delay = slot * WHEEL_SLOT_MS - keep_now(ka);
+
+	if (slot >= ka->armed)
 		return;
-	hash_each(&ka->flows, drop, NULL);
-	hash_clear(&ka->flows);
-	free(ka);
+	ka->armed = slot;
+	timer_set(ka->conf.loop, &ka->timer,
+		  delay > 0 ? (delay + ka->conf.speed - 1) / ka->conf.speed : 0,
+		  fire, ka);
 }
 
-static struct keep_flow *find(const struct keepalive *ka,
-			      const struct sip_flow *flow)
+static bool learns(const struct keep_flow *f)
 {
-	struct hash_node *node =
-		hash_find(&ka->flows, flow_hash(flow), same_flow, flow);
-
-	return node ? container_of(node, struct keep_flow, node) : NULL;
+	return f->how == KEEP_AUTO && f->careful &&
+	       f->flow.transport == SIP_UDP;
 }
 
-static void due(void *arg)
+static int64_t interval_slots(const struct keep_flow *f)
 {
-	struct keep_flow *f = arg;
-	struct keepalive *ka = f->owner;
-	unsigned next =
-		f->is_resumed ? 1 + rand_below(f->interval_ms) : f->interval_ms;
-
-	f->is_resumed = false;
-	timer_set(ka->conf.loop, &f->timer, next, due, f);
-	ka->conf.ping(ka->conf.arg, &f->flow, KEEP_CRLF, NULL, 0);
+	return f->interval_ms / WHEEL_SLOT_MS;
 }
 
-static struct keep_flow *make(struct keepalive *ka, const struct sip_flow *flow,
-			      const struct keep_want *want)
+void keep_set_interval(struct keep_flow *f)
 {
-	struct keep_flow *f = calloc(1, sizeof(*f));
-	unsigned first = want->interval_ms;
+	struct wheel *w = &f->owner->wheel;
+	int64_t now = keep_slot(f->owner), n, latest;
+	uint32_t start =
+		f->base_ms < LEARN_START_MS ? f->base_ms : LEARN_START_MS;
+	uint32_t ms;
 
-	if (!f)
-		return NULL;
-	f->owner = ka;
-	f->flow = *flow;
-	f->interval_ms = want->interval_ms;
-	f->is_resumed = want->resumed;
-	list_init(&f->holds);
-	if (hash_insert(&ka->flows, &f->node, flow_hash(flow))) {
-		free(f);
-		return NULL;
+	f->learn.start_s = (uint16_t)(start / 1000);
+	ms = learns(f) ? learn_interval_ms(&f->learn) : f->base_ms;
+	if (ms == f->interval_ms)
+		return;
+	f->interval_ms = ms;
+	wheel_pace(w, &f->due, ms);
+	n = interval_slots(f);
+	latest = f->due.slot;
+	if (f->due.at && latest > now + n) {
+		wheel_set(w, &f->due, now, now + 1, now + n);
+		keep_arm(f->owner, f->due.slot);
 	}
-	if (want->resumed && first > RESUME_MS)
-		first = RESUME_MS;
-	/* Its own place in the interval: many that come at once spread. */
-	timer_set(ka->conf.loop, &f->timer, 1 + rand_below(first), due, f);
-	return f;
+	f->phase = (uint16_t)(f->due.slot % n);
 }
 
-int keepalive_hold(struct keepalive *ka, struct keep *k,
-		   const struct sip_flow *flow, enum keep_reason reason,
-		   const struct keep_want *want)
+/* The experiment's next packet, if that comes before @regular. */
+static bool plan_experiment(struct keep_flow *f, int64_t now, int64_t regular)
 {
-	struct keep_flow *f = find(ka, flow);
+	struct learn *l = &f->learn;
+	bool opens = l->step == LEARN_PLANNED;
+	int64_t at = (opens ? l->opens : l->closes) / WHEEL_SLOT_MS;
+	int64_t early =
+		(opens ? OPEN_EARLY_MS : CLOSE_EARLY_MS) / WHEEL_SLOT_MS;
 
-	if (!f)
-		f = make(ka, flow, want);
-	else if (want->interval_ms < f->interval_ms)
-		f->interval_ms = want->interval_ms;
-	if (f && k->flow == f)
-		list_remove(&k->link);
-	else
-		keepalive_release(k);
-	if (!f)
-		return -ENOMEM;
-	k->flow = f;
-	k->reason = reason;
-	k->target = want->target;
-	list_append(&f->holds, &k->link);
-	return 0;
+	if (!opens && l->step != LEARN_OPEN)
+		return false;
+	if (at > regular && (opens || l->by_crlf))
+		return false;
+	if (wheel_set(&f->owner->wheel, &f->due, now, at - early, at))
+		return true;
+	learn_void(l); /* no room in this cycle */
+	return false;
 }
 
-void keepalive_release(struct keep *k)
+/* The next time round.  It keeps its phase while that slot is no fuller than
+ * others, so places given out once stay even by themselves. */
+static void plan_regular(struct keep_flow *f, int64_t now, int64_t regular)
+{
+	struct wheel *w = &f->owner->wheel;
+	int64_t n = interval_slots(f);
+
+	if (!wheel_set(w, &f->due, now, regular - n / 8, regular))
+		wheel_set(w, &f->due, now, now + 1, regular);
+	f->phase = (uint16_t)(f->due.slot % n);
+}
+
+/* Choose the slot of the next packet. */
+static void plan(struct keep_flow *f)
+{
+	int64_t now = keep_slot(f->owner), n = interval_slots(f);
+	int64_t regular = now + n - (now - f->phase + n) % n;
+
+	if (!plan_experiment(f, now, regular))
+		plan_regular(f, now, regular);
+	keep_arm(f->owner, f->due.slot);
+}
+
+/* ---- sending -------------------------------------------------------------- */
+
+enum keep_method keep_method(const struct keep_flow *f)
+{
+	if (f->flow.transport != SIP_UDP || f->how == KEEP_ALWAYS_CRLF)
+		return KEEP_CRLF;
+	if (f->how == KEEP_ALWAYS_OPTIONS || f->lost_at ||
+	    f->learn.step == LEARN_OPENING || f->learn.step == LEARN_CLOSING)
+		return KEEP_OPTIONS;
+	if (!f->careful || f->answers == KEEP_MUTE || f->learn.inbound_holds ||
+	    (f->learn.step == LEARN_OPEN && f->learn.by_crlf))
+		return KEEP_CRLF;
+	return KEEP_OPTIONS;
+}
+
+static bool needs_proof(const struct keep_flow *f)
+{
+	return f->flow.transport == SIP_UDP && f->how == KEEP_AUTO &&
+	       f->answers == KEEP_ANSWERS && f->learn.step != LEARN_OPEN &&
+	       f->since_proof >= PROOF_EVERY - 1;
+}
+
+static void stop_waiting(struct keep_flow *f)
+{
+	if (f->deadline)
+		list_remove(&f->link);
+	f->deadline = 0;
+	f->tries = 0;
+}
+
+static void wait_for_answer(struct keep_flow *f)
+{
+	list_remove(&f->link);
+	list_append(&f->owner->waiting, &f->link);
+	f->deadline = keep_slot(f->owner) + ANSWER_SLOTS;
+	keep_arm(f->owner, f->deadline);
+}
+
+static const char *target_of(const struct keep_flow *f)
+{
+	list_for_each (pos, &f->holds) {
+		const struct keep *k = list_entry(pos, struct keep, link);
+
+		if (k->target)
+			return k->target;
+	}
+	return NULL;
+}
+
+/* False: that ended the flow. */
+static bool lose(struct keep_flow *f)
+{
+	if (f->lost_at)
+		return true;
+	f->lost_at = keep_now(f->owner);
+	f->owner->lost++;
+	/* A closing experiment is judged when the phone is back. */
+	if (f->learn.step != LEARN_CLOSING)
+		learn_void(&f->learn);
+	return keep_tell(f, KEEP_LOST);
+}
+
+/* False: that ended the flow.  An OPTIONS that is a repetition has the token
+ * of the first: a late answer to it is as good. */
+static bool transmit(struct keep_flow *f, enum keep_method method)
+{
+	struct keepalive *ka = f->owner;
+	bool asks = method == KEEP_OPTIONS;
+	int err =
+		ka->conf.ping(ka->conf.arg, &f->flow, method,
+			      asks ? target_of(f) : NULL, asks ? f->token : 0);
+
+	if (err == -ENOTCONN)
+		return lose(f);
+	if (err) { /* our own trouble; says nothing of the way */
+		keep_stop_learning(f);
+		return true;
+	}
+	f->sent++;
+	ka->sent[method]++;
+	f->since_proof = asks ? 0 : (uint8_t)(f->since_proof + 1);
+	/* Of a lost or mute one nobody waits for an answer: each is a try. */
+	if (asks && !f->lost_at && f->answers != KEEP_MUTE)
+		wait_for_answer(f);
+	return true;
+}
+
+static bool send_ping(struct keep_flow *f, enum keep_method method)
+{
+	if (method == KEEP_OPTIONS) {
+		stop_waiting(f);
+		do
+			rand_bytes(&f->token, sizeof(f->token));
+		while (!f->token);
+		f->asked_us = clock_mono_us();
+		f->repeated = false;
+	}
+	return transmit(f, method);
+}
+
+/* ---- what comes of it ----------------------------------------------------- */
+
+void keep_stop_learning(struct keep_flow *f)
+{
+	if (f->learn.step == LEARN_IDLE)
+		return;
+	learn_void(&f->learn);
+	plan(f);
+}
+
+/* The end of an experiment; true: something was learned. */
+static bool judge(struct keep_flow *f, bool by_answer)
+{
+	bool unanswered = f->tries || f->back_at || f->lost_at;
+	mono_ms at = f->back_at ? f->back_at : keep_now(f->owner);
+
+	if (by_answer && f->strange <= 1 && !f->back_at)
+		return learn_survived(&f->learn);
+	if (!by_answer && unanswered && !learn_is_away(&f->learn, at))
+		return learn_failed(&f->learn);
+	learn_void(&f->learn);
+	return false;
+}
+
+void keep_conclude(struct keep_flow *f, bool by_answer)
+{
+	mono_ms at = f->back_at ? f->back_at : keep_now(f->owner);
+	unsigned floor_s = f->learn.floor_s;
+	bool is_news = false;
+
+	if (f->learn.step == LEARN_CLOSING)
+		is_news = judge(f, by_answer);
+	else if ((f->back_at || f->lost_at) && !by_answer && learns(f) &&
+		 !learn_is_away(&f->learn, at))
+		is_news = learn_missed(&f->learn);
+	f->back_at = 0;
+	f->strange = 0;
+	stop_waiting(f);
+	if (!is_news)
+		return;
+	f->news = true;
+	if (f->learn.floor_s != floor_s)
+		learn_tell(&f->owner->prior, &f->flow.remote, f->learn.floor_s);
+	keep_set_interval(f);
+}
+
+/* False: that ended the flow. */
+static bool tell_news(struct keep_flow *f)
+{
+	if (!f->news)
+		return true;
+	f->news = false;
+	return keep_tell(f, KEEP_LEARNED);
+}
+
+static bool revive(struct keep_flow *f)
+{
+	if (!f->lost_at)
+		return true;
+	f->lost_at = 0;
+	f->owner->lost--;
+	return keep_tell(f, KEEP_BACK);
+}
+
+void keepalive_heard(struct keepalive *ka, const struct sip_flow *flow)
+{
+	struct keep_flow *f = keep_find(ka, flow);
+	bool was_clear;
+
+	if (!f)
+		return;
+	was_clear = !f->back_at && f->strange == 0;
+	f->heard = keep_now(ka);
+	if (f->learn.step == LEARN_CLOSING) {
+		/* The answer itself, perhaps: keepalive_answered() follows. */
+		f->strange++;
+	} else {
+		if (f->learn.step == LEARN_OPEN)
+			keep_stop_learning(f);
+		stop_waiting(f);
+	}
+	if (f->lost_at)
+		f->back_at = f->heard;
+	if (!was_clear) {
+		keep_conclude(f, false);
+		plan(f);
+	}
+	if (revive(f))
+		tell_news(f);
+}
+
+static void note_rtt(struct keep_flow *f)
+{
+	uint64_t us = clock_mono_us() - f->asked_us;
+	struct keep_rtt *r = f->rtt;
+	uint32_t rtt = us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
+
+	if (!r)
+		r = f->rtt = calloc(1, sizeof(*r));
+	if (!r)
+		return; /* only statistics */
+	r->us[r->n % (sizeof(r->us) / sizeof(r->us[0]))] = rtt;
+	if (!r->n || rtt < r->min_us)
+		r->min_us = rtt;
+	if (rtt > r->max_us)
+		r->max_us = rtt;
+	r->sum_us += rtt;
+	r->n++;
+}
+
+void keepalive_answered(struct keepalive *ka, const struct sip_flow *flow,
+			uint64_t token)
+{
+	struct keep_flow *f = keep_find(ka, flow);
+	bool is_first;
+
+	if (!f || !token || f->token != token)
+		return;
+	f->token = 0;
+	f->answered++;
+	f->heard = keep_now(ka);
+	if (!f->repeated)
+		note_rtt(f); /* which of several it answers is not known */
+	is_first = !f->proved;
+	f->proved = true;
+	f->news |= f->answers != KEEP_ANSWERS;
+	f->answers = KEEP_ANSWERS;
+	keep_conclude(f, true);
+	if (f->learn.step == LEARN_OPENING)
+		learn_opened(&f->learn, f->heard);
+	plan(f);
+	if (!revive(f) || (is_first && !keep_tell(f, KEEP_PROVED)))
+		return;
+	tell_news(f);
+}
+
+void keepalive_missed(struct keepalive *ka, const struct sip_flow *flow)
+{
+	struct keep_flow *f = keep_find(ka, flow);
+
+	if (!f || f->deadline || f->lost_at || f->answers == KEEP_MUTE ||
+	    f->how == KEEP_ALWAYS_CRLF || f->flow.transport != SIP_UDP)
+		return;
+	if (f->learn.step == LEARN_OPEN)
+		learn_cut_short(&f->learn, keep_now(ka));
+	else
+		learn_void(&f->learn);
+	f->strange = 0;
+	plan(f);
+	send_ping(f, KEEP_OPTIONS);
+}
+
+void keep_cycle(struct keep_flow *f)
+{
+	bool may = learns(f) && f->answers == KEEP_ANSWERS && !f->lost_at &&
+		   !f->n_holds[KEEP_DLG];
+
+	learn_refreshed(&f->learn, keep_now(f->owner), may,
+			learn_hint(&f->owner->prior, &f->flow.remote));
+	plan(f);
+}
+
+void keepalive_refreshed(struct keep *k)
 {
 	struct keep_flow *f = k->flow;
 
 	if (!f)
 		return;
-	list_remove(&k->link);
-	k->flow = NULL;
-	if (list_empty(&f->holds))
-		drop(&f->node, NULL);
+	if (f->learn.step == LEARN_CLOSING || f->back_at)
+		keep_conclude(f, false);
+	keep_cycle(f);
+	tell_news(f);
 }
 
-unsigned keepalive_flows(const struct keepalive *ka)
+/* ---- the timer ------------------------------------------------------------ */
+
+/* The experiment's step that this slot is for, if any. */
+static void step_experiment(struct keep_flow *f)
 {
-	return ka->flows.n;
+	struct learn *l = &f->learn;
+	mono_ms now = keep_now(f->owner);
+
+	if (l->step == LEARN_PLANNED && now + OPEN_EARLY_MS >= l->opens) {
+		if (f->deadline || now > l->opens + OPEN_EARLY_MS)
+			learn_void(l);
+		else
+			learn_opening(l);
+	} else if (l->step == LEARN_OPEN && now + CLOSE_EARLY_MS >= l->closes) {
+		f->strange = 0;
+		stop_waiting(f);
+		learn_closing(l, now);
+	}
+}
+
+static void on_due(void *arg, struct wheel_node *node)
+{
+	struct keep_flow *f = container_of(node, struct keep_flow, due);
+	enum keep_method method;
+
+	if (f->back_at)
+		keep_conclude(f, false);
+	step_experiment(f);
+	plan(f); /* before the flow may end */
+	if (!tell_news(f) || f->deadline)
+		return; /* it is gone, or asked already */
+	method = keep_method(f);
+	if (method == KEEP_CRLF && needs_proof(f))
+		method = KEEP_OPTIONS;
+	send_ping(f, method);
+}
+
+static void time_out(struct keep_flow *f)
+{
+	uint8_t tries = (uint8_t)(f->tries + 1);
+
+	f->unanswered++;
+	if (f->strange) {
+		/* The phone spoke, and not to answer: that was the end. */
+		keep_conclude(f, false);
+		plan(f);
+		tell_news(f);
+		return;
+	}
+	stop_waiting(f);
+	f->tries = tries;
+	if (tries < TRIES) {
+		f->repeated = true;
+		transmit(f, KEEP_OPTIONS);
+		return;
+	}
+	if (f->answers == KEEP_ANSWERS) {
+		lose(f);
+		return;
+	}
+	f->answers = KEEP_MUTE;
+	keep_stop_learning(f);
+}
+
+static int64_t earliest(const struct keepalive *ka)
+{
+	int64_t slot = wheel_next(&ka->wheel);
+
+	if (!list_empty(&ka->waiting)) {
+		struct keep_flow *f =
+			list_entry(ka->waiting.next, struct keep_flow, link);
+
+		slot = f->deadline < slot ? f->deadline : slot;
+	}
+	return slot;
+}
+
+static void fire(void *arg)
+{
+	struct keepalive *ka = arg;
+	int64_t now = keep_slot(ka), next;
+
+	ka->armed = INT64_MIN; /* once, at the end */
+	look_at_wall(ka);
+	keep_level(ka, now);
+	wheel_run(&ka->wheel, now, on_due, ka);
+	while (!list_empty(&ka->waiting)) {
+		struct keep_flow *f =
+			list_entry(ka->waiting.next, struct keep_flow, link);
+
+		if (f->deadline > now)
+			break;
+		time_out(f);
+	}
+	ka->armed = INT64_MAX;
+	next = earliest(ka);
+	if (next < INT64_MAX)
+		keep_arm(ka, next);
 }
