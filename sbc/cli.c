@@ -14,121 +14,24 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "cli.h"
+#include "core/when.h"
 #include "sbc.h"
 
 enum {
 	ANSWER_S = 10, /* the daemon answers in milliseconds */
+	ROWS_SHOWN = 50,
 };
 
-static const char *text_at(const json_t *object, const char *key)
-{
-	const char *s = json_string_value(json_object_get(object, key));
-
-	return s ? s : "-";
-}
-
-static long long int_at(const json_t *object, const char *key)
-{
-	return json_integer_value(json_object_get(object, key));
-}
-
-/* ---- tables ------------------------------------------------------------------- */
-
-static void print_status(const json_t *body)
-{
-	const json_t *item;
-	size_t i;
-
-	printf("sbc %s, pid %lld, up %lld s: %s\n", text_at(body, "version"),
-	       int_at(body, "pid"), int_at(body, "uptime_s"),
-	       json_is_true(json_object_get(body, "ready")) ? "ready"
-							    : "starting");
-	printf("%lld calls, %lld bindings, store %s\n", int_at(body, "calls"),
-	       int_at(body, "bindings"),
-	       text_at(json_object_get(body, "store"), "state"));
-	json_array_foreach(json_object_get(body, "listeners"), i, item) printf(
-		"  %-12s %-4s %s port %lld%s\n", text_at(item, "realm"),
-		text_at(item, "transport"), text_at(item, "address"),
-		int_at(item, "port"),
-		json_is_true(json_object_get(item, "up")) ? "" : " (down)");
-	json_array_foreach(json_object_get(body, "alarms"), i, item)
-		printf("ALARM %s %s since %s: %s\n", text_at(item, "severity"),
-		       text_at(item, "name"), text_at(item, "since"),
-		       text_at(item, "text"));
-}
-
-static void print_phones(const json_t *body)
-{
-	const json_t *list = json_object_get(body, "phones"), *item;
-	size_t i;
-
-	if (!json_array_size(list)) {
-		printf("No phone has registered yet.\n");
-		return;
-	}
-	printf("%-24s %-4s %-28s %8s  %s\n", "PHONE", "VIA", "SEEN FROM",
-	       "EXPIRES", "CONTACT");
-	json_array_foreach(list, i, item)
-		printf("%-24s %-4s %-28s %6lld s  %s\n", text_at(item, "aor"),
-		       text_at(item, "transport"), text_at(item, "source"),
-		       int_at(item, "expires_s"), text_at(item, "contact"));
-}
-
-static void print_media(const json_t *media)
-{
-	const json_t *in = json_object_get(media, "in");
-	const json_t *out = json_object_get(media, "out");
-
-	printf("      %s %s  %s <-> %s%s  in %lld (lost %lld) out %lld\n",
-	       text_at(media, "type"), text_at(media, "codec"),
-	       text_at(media, "local"), text_at(media, "remote"),
-	       json_is_true(json_object_get(media, "latched")) ? " latched"
-							       : "",
-	       int_at(in, "packets"), int_at(in, "lost"),
-	       int_at(out, "packets"));
-}
-
-static void print_calls(const json_t *body)
-{
-	const json_t *list = json_object_get(body, "calls"), *call, *leg, *m;
-	size_t i, k, n;
-
-	if (!json_array_size(list)) {
-		printf("No calls.\n");
-		return;
-	}
-	json_array_foreach(list, i, call)
-	{
-		printf("%s  %s -> %s  %s since %s\n", text_at(call, "id"),
-		       text_at(call, "from"), text_at(call, "to"),
-		       text_at(call, "state"), text_at(call, "started_at"));
-		json_array_foreach(json_object_get(call, "legs"), k, leg)
-		{
-			printf("  %s %s (%s) %s %s  %s\n", text_at(leg, "side"),
-			       text_at(leg, "peer"), text_at(leg, "realm"),
-			       text_at(leg, "transport"), text_at(leg, "flow"),
-			       text_at(leg, "state"));
-			json_array_foreach(json_object_get(leg, "media"), n, m)
-				print_media(m);
-		}
-	}
-}
-
-static void print_nothing(const json_t *body)
-{
-}
+/* What the command line asks for. */
+struct wish {
+	char path[512];
+	const char *socket, *data;
+	bool as_json;
+	const char *at, *from, *to; /* texts of times; NULL = not given */
+};
 
 /* ---- asking ------------------------------------------------------------------- */
-
-static const struct command {
-	const char *name, *method, *path;
-	void (*print)(const json_t *body);
-} commands[] = {
-	{"status", "GET", "/status", print_status},
-	{"phones", "GET", "/phones", print_phones},
-	{"calls", "GET", "/calls", print_calls},
-	{"reload", "POST", "/reload", print_nothing},
-};
 
 static int open_socket(const char *path)
 {
@@ -152,38 +55,48 @@ static int open_socket(const char *path)
 	return -1;
 }
 
-static int ask(const char *path, const struct command *command, json_t **out)
+static int not_open(const char *path)
 {
-	char line[256];
-	json_error_t error;
-	json_t *reply;
-	FILE *f;
-	int fd, n;
-
-	fd = open_socket(path);
-	if (fd < 0) {
-		fprintf(stderr, "sbc: no sbc answers at %s: %s\n", path,
-			strerror(errno));
-		switch (errno) {
-		case EACCES:
-		case EPERM:
-			return EXIT_DENIED;
-		case ENOENT:
-		case ENOTDIR:
-		case ECONNREFUSED:
-			return EXIT_NOT_RUNNING;
-		default: /* busy, or no socket at all */
-			return EXIT_FAILED;
-		}
-	}
-	n = snprintf(line, sizeof(line),
-		     "{\"method\":\"%s\",\"path\":\"%s\"}\n", command->method,
-		     command->path);
-	f = fdopen(fd, "r");
-	if (!f || send(fd, line, n, MSG_NOSIGNAL) != n) {
-		fprintf(stderr, "sbc: %s: %s\n", path, strerror(errno));
+	fprintf(stderr, "sbc: no sbc answers at %s: %s\n", path,
+		strerror(errno));
+	switch (errno) {
+	case EACCES:
+	case EPERM:
+		return EXIT_DENIED;
+	case ENOENT:
+	case ENOTDIR:
+	case ECONNREFUSED:
+		return EXIT_NOT_RUNNING;
+	default: /* busy, or no socket at all */
 		return EXIT_FAILED;
 	}
+}
+
+static int ask(const char *socket_path, const char *method, const char *path,
+	       json_t **out)
+{
+	char *line = NULL;
+	json_error_t error;
+	json_t *request, *reply;
+	FILE *f;
+	int fd;
+
+	fd = open_socket(socket_path);
+	if (fd < 0)
+		return not_open(socket_path);
+	request = json_pack("{s:s, s:s}", "method", method, "path", path);
+	if (request) /* fails when the path is not UTF-8 */
+		line = json_dumps(request, JSON_COMPACT);
+	json_decref(request);
+	f = fdopen(fd, "r");
+	if (!f || !line || send(fd, line, strlen(line), MSG_NOSIGNAL) < 0 ||
+	    send(fd, "\n", 1, MSG_NOSIGNAL) < 0) {
+		fprintf(stderr, "sbc: %s: %s\n", socket_path,
+			line ? strerror(errno) : "not UTF-8");
+		free(line);
+		return EXIT_FAILED;
+	}
+	free(line);
 	reply = json_loadf(f, JSON_DISABLE_EOF_CHECK, &error);
 	fclose(f);
 	if (!reply) {
@@ -195,73 +108,255 @@ static int ask(const char *path, const struct command *command, json_t **out)
 	return EXIT_OK;
 }
 
-static int show(const struct command *command, const json_t *reply,
-		bool as_json)
+static int refusal(long long status, const json_t *body)
 {
-	const json_t *body = json_object_get(reply, "body");
-	long long status = int_at(reply, "status");
+	fprintf(stderr, "sbc: %s\n", cli_text(body, "title"));
+	switch (status) {
+	case 400:
+		return EXIT_USAGE;
+	case 404:
+		return EXIT_NOT_FOUND;
+	case 409:
+		return EXIT_CONFLICT;
+	default:
+		return EXIT_FAILED;
+	}
+}
 
-	if (status >= 300) {
-		fprintf(stderr, "sbc: %s\n", text_at(body, "title"));
-		return status == 404   ? EXIT_NOT_FOUND
-		       : status == 409 ? EXIT_CONFLICT
-				       : EXIT_FAILED;
+/* ---- commands ------------------------------------------------------------------- */
+
+static int bad_time(const char *option, const char *text)
+{
+	fprintf(stderr,
+		"sbc: --%s %s is no time; write 14:03, \"2026-11-21 14:03\", "
+		"2026-11-21T14:03:00Z or now\n",
+		option, text);
+	return EXIT_USAGE;
+}
+
+/* Append "name=TIME" to the path of @w; nothing without @text. */
+static int add_time(struct wish *w, const char *name, const char *text)
+{
+	char when[CLOCK_TEXT_MAX];
+	wall_ms t, now = clock_wall();
+	size_t n = strlen(w->path);
+
+	if (!text)
+		return EXIT_OK;
+	if (when_parse(&t, str_of(text), now))
+		return bad_time(name, text);
+	if (t > now && strcmp(name, "to")) {
+		fprintf(stderr, "sbc: --%s %s is in the future\n", name, text);
+		return EXIT_USAGE;
 	}
-	if (as_json) {
-		json_dumpf(body, stdout, JSON_INDENT(2));
-		putchar('\n');
-	} else {
-		command->print(body);
+	snprintf(w->path + n, sizeof(w->path) - n, "%c%s=%s",
+		 strchr(w->path, '?') ? '&' : '?', name, clock_fmt(t, when));
+	return EXIT_OK;
+}
+
+/* Names of sections; a user or an AOR is looked up as well. */
+static bool is_name(const char *name)
+{
+	return *name && strlen(name) < 256 && !strpbrk(name, "/?&#% \t\r\n");
+}
+
+static int want_phone(struct wish *w, const char *name, const char *what)
+{
+	if (!is_name(name)) {
+		fprintf(stderr, "sbc: \"%s\" is no name of a phone\n", name);
+		return EXIT_USAGE;
 	}
-	return fflush(stdout) ? EXIT_FAILED : EXIT_OK;
+	snprintf(w->path, sizeof(w->path), "/phones/%s%s", name, what);
+	return EXIT_OK;
+}
+
+static int want_history(struct wish *w, const char *name)
+{
+	int code = want_phone(w, name, "/history");
+	size_t n;
+
+	if (!code && w->at && (w->from || w->to)) {
+		fputs("sbc: --at goes alone, or --from and --to\n", stderr);
+		return EXIT_USAGE;
+	}
+	if (!code)
+		code = add_time(w, "at", w->at);
+	if (!code)
+		code = add_time(w, "from", w->from);
+	if (!code)
+		code = add_time(w, "to", w->to);
+	n = strlen(w->path);
+	if (!code && !w->at && !w->from && !w->to)
+		snprintf(w->path + n, sizeof(w->path) - n, "?limit=%d",
+			 ROWS_SHOWN);
+	return code;
+}
+
+static const struct command {
+	const char *name, *sub; /* sub NULL = nothing follows */
+	const char *method;
+	const char *path; /* NULL: the sub command makes it */
+	int (*print)(const json_t *body);
+	const char *usage; /* what may follow */
+} commands[] = {
+	{"status", NULL, "GET", "/status", cli_print_status, ""},
+	{"phones", NULL, "GET", "/phones", cli_print_phones, ""},
+	{"phones", "show", "GET", NULL, cli_print_phone, " NAME"},
+	{"phones", "history", "GET", NULL, cli_print_history,
+	 " NAME [--at TIME | --from TIME --to TIME]"},
+	{"calls", NULL, "GET", "/calls", cli_print_calls, ""},
+	{"reload", NULL, "POST", "/reload", cli_print_nothing, ""},
+};
+
+enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+
+static void usage(FILE *out, const char *name)
+{
+	const char *begin = "usage:";
+
+	for (size_t i = 0; i < COMMANDS; i++) {
+		const struct command *c = &commands[i];
+
+		if (strcmp(c->name, name))
+			continue;
+		fprintf(out,
+			"%s sbc %s%s%s%s [--json] [--data DIR | --socket "
+			"PATH]\n",
+			begin, c->name, c->sub ? " " : "", c->sub ? c->sub : "",
+			c->usage);
+		begin = "      ";
+	}
 }
 
 static int bad_usage(const char *name)
 {
-	fprintf(stderr, "usage: sbc %s [--json] [--data DIR | --socket PATH]\n",
-		name);
+	usage(stderr, name);
 	return EXIT_USAGE;
 }
 
-int cli_main(int argc, char **argv)
+/* The command that the words name, its path in @w. */
+static int choose(struct wish *w, int argc, char **argv,
+		  const struct command **out)
+{
+	bool is_timed = w->at || w->from || w->to;
+
+	for (size_t i = 0; i < COMMANDS; i++) {
+		const struct command *c = &commands[i];
+
+		if (strcmp(c->name, argv[0]) || argc != (c->sub ? 3 : 1) ||
+		    (c->sub && strcmp(c->sub, argv[1])))
+			continue;
+		*out = c;
+		if (c->print == cli_print_history)
+			return want_history(w, argv[2]);
+		if (is_timed)
+			break;
+		if (c->sub)
+			return want_phone(w, argv[2], "");
+		snprintf(w->path, sizeof(w->path), "%s", c->path);
+		return EXIT_OK;
+	}
+	return bad_usage(argv[0]);
+}
+
+static int show(const struct command *command, const json_t *reply,
+		bool as_json)
+{
+	const json_t *body = json_object_get(reply, "body");
+	long long status = cli_int(reply, "status");
+	int code;
+
+	if (status >= 300)
+		return refusal(status, body);
+	if (as_json) {
+		json_dumpf(body, stdout, JSON_INDENT(2));
+		putchar('\n');
+		code = cli_exit_code(body);
+	} else {
+		code = command->print(body);
+	}
+	return fflush(stdout) ? EXIT_FAILED : code;
+}
+
+static void socket_path(const struct wish *w, char *out, size_t size)
+{
+	const char *env = getenv("SBC_SOCKET");
+
+	if (w->socket)
+		snprintf(out, size, "%s", w->socket);
+	else if (w->data)
+		snprintf(out, size, "%s/ctl", w->data);
+	else
+		snprintf(out, size, "%s", env ? env : "/run/sbc/ctl");
+}
+
+/* -1: go on. */
+static int read_options(struct wish *w, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"json", no_argument, NULL, 'j'},
 		{"data", required_argument, NULL, 'd'},
 		{"socket", required_argument, NULL, 's'},
+		{"at", required_argument, NULL, 'a'},
+		{"from", required_argument, NULL, 'f'},
+		{"to", required_argument, NULL, 't'},
+		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
-	const struct command *command = commands;
-	const char *env = getenv("SBC_SOCKET");
-	char path[4096];
-	bool as_json = false;
-	json_t *reply;
-	int opt, code;
+	int opt;
 
-	while (strcmp(command->name, argv[0]))
-		command++; /* main() has looked the name up */
-	snprintf(path, sizeof(path), "%s", env ? env : "/run/sbc/ctl");
-	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		switch (opt) {
 		case 'j':
-			as_json = true;
+			w->as_json = true;
 			break;
 		case 'd':
-			snprintf(path, sizeof(path), "%s/ctl", optarg);
+			w->data = optarg;
+			w->socket = NULL;
 			break;
 		case 's':
-			snprintf(path, sizeof(path), "%s", optarg);
+			w->socket = optarg;
 			break;
+		case 'a':
+			w->at = optarg;
+			break;
+		case 'f':
+			w->from = optarg;
+			break;
+		case 't':
+			w->to = optarg;
+			break;
+		case 'h':
+			usage(stdout, argv[0]);
+			return EXIT_OK;
 		default:
 			return bad_usage(argv[0]);
 		}
 	}
-	if (optind != argc)
-		return bad_usage(argv[0]);
-	code = ask(path, command, &reply);
+	return -1;
+}
+
+int cli_main(int argc, char **argv)
+{
+	const struct command *command;
+	struct wish w = {.as_json = false};
+	char path[4096];
+	json_t *reply;
+	int code;
+
+	code = read_options(&w, argc, argv);
+	if (code >= 0)
+		return code;
+	/* The words that are no options, with the command's name in front. */
+	argv[optind - 1] = argv[0];
+	code = choose(&w, argc - optind + 1, argv + optind - 1, &command);
 	if (code)
 		return code;
-	code = show(command, reply, as_json);
+	socket_path(&w, path, sizeof(path));
+	code = ask(path, command->method, w.path, &reply);
+	if (code)
+		return code;
+	code = show(command, reply, w.as_json);
 	json_decref(reply);
 	return code;
 }

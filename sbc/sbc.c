@@ -240,6 +240,8 @@ static int open_ctl(struct sbc *sbc)
 		.media = sbc->media,
 		.registrar = sbc->registrar,
 		.calls = sbc->calls,
+		.keepalive = sbc->keepalive,
+		.config = &sbc->config,
 		.ready = &sbc->ready,
 		.started = sbc->started,
 		.reload = reload,

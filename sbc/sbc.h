@@ -28,6 +28,8 @@ enum {
 	EXIT_DENIED = 4,
 	EXIT_NOT_FOUND = 5,
 	EXIT_CONFLICT = 6,
+	EXIT_NO = 10,      /* a question was answered with no */
+	EXIT_UNKNOWN = 11, /* or nobody knows */
 	EXIT_PORT_IN_USE = 69,
 	EXIT_NO_PERMISSION = 77,
 	EXIT_BAD_CONFIG = 78,

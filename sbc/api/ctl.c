@@ -48,10 +48,12 @@ struct client {
 	size_t n_out, at;
 	struct api_list list; /* being given out */
 	bool begun;           /* some of its items were */
+	struct api_later later;
 };
 
 static void client_close(struct client *c)
 {
+	resource_forget(c->later.wait);
 	timer_cancel(c->ctl->loop, &c->idle);
 	loop_fd_remove(c->watch);
 	close(c->fd);
@@ -77,24 +79,23 @@ static int client_watch(struct client *c, unsigned events)
 }
 
 /*
- * The next piece of a list, once the last one has gone: "[a,b" ",c,d" "]}}".
+ * The next piece of a list, once the last one has gone: "a,b" ",c,d" "]}}".
  * One piece in a turn of the loop, so that SIP never waits for a long list.
  */
 static int client_next(struct client *c)
 {
-	json_t *items = resource_next(&c->ctl->source, &c->list);
-	bool is_end = items && !json_array_size(items);
+	bool is_end = false, is_empty;
+	json_t *items = resource_next(&c->ctl->source, &c->list, &is_end);
 	char *text = items ? json_dumps(items, JSON_COMPACT) : NULL;
 
+	is_empty = !json_array_size(items);
 	json_decref(items);
 	if (!text)
 		return -ENOMEM;
-	c->n_out = strlen(text) - 1; /* without the bracket at its end */
-	if (c->begun)
-		text[0] = ',';
-	if (is_end && c->begun)
-		c->n_out = 0;
-	c->begun = true;
+	/* Without the bracket at its end; the one at its start is a comma. */
+	c->n_out = is_empty ? 0 : strlen(text) - 1;
+	text[0] = c->begun ? ',' : ' ';
+	c->begun |= !is_empty;
 	c->out = text;
 	if (!is_end)
 		return 0;
@@ -135,34 +136,40 @@ static bool client_flush(struct client *c)
 	return true;
 }
 
-static json_t *answer(struct client *c, const char *line, size_t n)
+/* The status, and @body as resource_handle() gives it; 0 = later. */
+static int answer(struct client *c, const char *line, size_t n, json_t **body)
 {
 	const char *method, *path;
 	json_error_t error;
-	json_t *request, *body = NULL;
+	json_t *request;
 	int status = 400;
 
+	*body = NULL;
 	request = json_loadb(line, n, JSON_REJECT_DUPLICATES, &error);
 	if (request &&
 	    !json_unpack_ex(request, &error, JSON_STRICT, "{s:s, s:s}",
 			    "method", &method, "path", &path))
-		status = resource_handle(&c->ctl->source, method, path, &body,
-					 &c->list);
+		status = resource_handle(&c->ctl->source, method, path, body,
+					 &c->list, &c->later);
 	else
-		body = json_pack("{s:s}", "title", "not a request");
+		*body = json_pack("{s:s}", "title", "not a request");
 	json_decref(request);
-	if (c->list.name)
-		body = json_pack("{s:[]}", c->list.name);
-	return json_pack("{s:i, s:o}", "status", status, "body",
-			 body ? body : json_null());
+	return status;
 }
 
-/* False when the client is gone. */
-static bool client_serve(struct client *c, const char *line, size_t n)
+/* Takes @body.  False when the client is gone. */
+static bool client_send(struct client *c, int status, json_t *body)
 {
-	json_t *reply = answer(c, line, n);
-	char *text = reply ? json_dumps(reply, JSON_COMPACT) : NULL;
+	json_t *reply;
+	char *text;
 
+	if (c->list.name && !body)
+		body = json_object();
+	if (c->list.name)
+		json_object_set_new(body, c->list.name, json_array());
+	reply = json_pack("{s:i, s:o}", "status", status, "body",
+			  body ? body : json_null());
+	text = reply ? json_dumps(reply, JSON_COMPACT) : NULL;
 	json_decref(reply);
 	if (!text) {
 		client_close(c);
@@ -172,11 +179,31 @@ static bool client_serve(struct client *c, const char *line, size_t n)
 	c->n_out = strlen(text);
 	if (c->list.name) {
 		c->n_out -= strlen("[]}}"); /* client_next() goes on there */
+		text[c->n_out++] = '[';
 		c->begun = false;
 	} else {
 		c->out[c->n_out++] = '\n'; /* in place of the NUL */
 	}
 	return client_flush(c);
+}
+
+static void client_later(void *arg, int status, json_t *body)
+{
+	struct client *c = arg;
+
+	c->later.wait = NULL;
+	client_send(c, status, body);
+}
+
+static void client_serve(struct client *c, const char *line, size_t n)
+{
+	json_t *body;
+	int status;
+
+	c->later = (struct api_later){.done = client_later, .arg = c};
+	status = answer(c, line, n, &body);
+	if (status)
+		client_send(c, status, body);
 }
 
 static void client_event(void *arg, int fd, unsigned events)
@@ -197,6 +224,10 @@ static void client_event(void *arg, int fd, unsigned events)
 	n = recv(fd, c->in + c->n_in, sizeof(c->in) - c->n_in, MSG_DONTWAIT);
 	if (n < 0 && errno == EAGAIN)
 		return;
+	if (c->later.wait) { /* impatient, or gone */
+		client_close(c);
+		return;
+	}
 	if (n > 0)
 		c->n_in += n;
 	end = memchr(c->in, '\n', c->n_in);

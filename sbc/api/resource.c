@@ -3,11 +3,14 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "api/api.h"
+#include "api/render.h"
 #include "core/alarm.h"
+#include "core/limits.h"
 #include "version.h"
 
 enum {
@@ -16,29 +19,7 @@ enum {
 	CALLS_AT_ONCE = 16,
 };
 
-static json_t *text_or_null(const char *text)
-{
-	json_t *s = text ? json_string(text) : NULL;
-
-	/* Not UTF-8 (a peer's User-Agent, say): say so rather than nothing. */
-	if (text && !s)
-		s = json_string("(not UTF-8)");
-	return s ? s : json_null();
-}
-
-static json_t *text_of(struct str s)
-{
-	json_t *j = json_stringn(s.n ? s.p : "", s.n);
-
-	return j ? j : json_string("(not UTF-8)");
-}
-
-static json_t *addr_json(const struct addr *a)
-{
-	char text[ADDR_TEXT_MAX];
-
-	return addr_is_set(a) ? json_string(addr_fmt(a, text)) : json_null();
-}
+/* ---- /status ------------------------------------------------------------------- */
 
 static json_t *host_json(const struct addr *a)
 {
@@ -46,15 +27,6 @@ static json_t *host_json(const struct addr *a)
 
 	return json_string(addr_fmt_host(a, text));
 }
-
-static json_t *time_json(wall_ms t)
-{
-	char text[CLOCK_TEXT_MAX];
-
-	return t ? json_string(clock_fmt(t, text)) : json_null();
-}
-
-/* ---- /status ------------------------------------------------------------------- */
 
 static json_t *listeners_json(const struct sip_stack *sip)
 {
@@ -82,16 +54,29 @@ static json_t *alarms_json(void)
 			list, json_pack("{s:s, s:s, s:o, s:o}", "name",
 					alarms[i].name, "severity",
 					alarm_severity_name(alarms[i].severity),
-					"since", time_json(alarms[i].since),
-					"text", text_or_null(alarms[i].text)));
+					"since", render_time(alarms[i].since),
+					"text", render_text(alarms[i].text)));
 	return list;
+}
+
+static json_t *keepalive_json(const struct keepalive *ka)
+{
+	return json_pack("{s:i, s:i, s:i, s:i, s:i, s:I, s:I}", "flows",
+			 (int)keepalive_flows(ka), "registered",
+			 (int)keepalive_held(ka, KEEP_REG), "subscribed",
+			 (int)keepalive_held(ka, KEEP_SUB), "dialog",
+			 (int)keepalive_held(ka, KEEP_DLG), "lost",
+			 (int)keepalive_lost(ka), "sent_crlf",
+			 (json_int_t)keepalive_sent(ka, KEEP_CRLF),
+			 "sent_options",
+			 (json_int_t)keepalive_sent(ka, KEEP_OPTIONS));
 }
 
 static json_t *get_status(const struct api_source *s)
 {
 	return json_pack(
 		"{s:s, s:s, s:i, s:I, s:b, s:i, s:i, s:o, s:{s:s}, s:{s:I}, "
-		"s:o}",
+		"s:o, s:o}",
 		"version", SBC_VERSION, "commit", SBC_COMMIT, "pid",
 		(int)getpid(), "uptime_s",
 		(json_int_t)((clock_mono() - s->started) / 1000), "ready",
@@ -100,37 +85,44 @@ static json_t *get_status(const struct api_source *s)
 		listeners_json(s->sip), "store", "state",
 		store_state_name(store_state(s->store)), "ports",
 		"rest_shortened", (json_int_t)media_rest_shortened(s->media),
-		"alarms", alarms_json());
+		"alarms", alarms_json(), "keepalive",
+		keepalive_json(s->keepalive));
 }
 
 /* ---- /phones --------------------------------------------------------------------- */
 
 static void add_phone(void *arg, const struct binding *b)
 {
-	json_array_append_new(
-		arg,
-		json_pack("{s:o, s:s, s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:I, "
-			  "s:o, s:o, s:o, s:n}",
-			  "aor", text_or_null(binding_aor(b)), "phone",
-			  binding_phone(b), "realm", b->realm, "contact",
-			  text_or_null(b->contact), "source",
-			  addr_json(&b->flow.remote), "local",
-			  addr_json(&b->flow.local), "transport",
-			  sip_transport_name(b->flow.transport), "instance",
-			  text_or_null(b->instance), "reg_id",
-			  b->reg_id ? json_integer(b->reg_id) : json_null(),
-			  "expires_s",
-			  (json_int_t)((b->expires - clock_mono()) / 1000),
-			  "user_agent", text_or_null(b->user_agent),
-			  "registered_at", time_json(b->registered_at),
-			  "last_seen", time_json(b->last_seen), "nat"));
+	json_array_append_new(arg, render_binding(b));
 }
 
-static unsigned some_phones(const struct api_source *s, uint64_t *after,
+static unsigned some_phones(const struct api_source *s, struct api_list *list,
 			    json_t *out)
 {
-	return registrar_slice(s->registrar, after, PHONES_AT_ONCE, add_phone,
-			       out);
+	return registrar_slice(s->registrar, &list->after, PHONES_AT_ONCE,
+			       add_phone, out);
+}
+
+struct pick {
+	const char *phone;
+	json_t *out;
+};
+
+static void add_if_of_phone(void *arg, const struct binding *b)
+{
+	const struct pick *pick = arg;
+
+	if (!strcmp(binding_phone(b), pick->phone))
+		json_array_append_new(pick->out, render_binding(b));
+}
+
+static unsigned some_of_phone(const struct api_source *s, struct api_list *list,
+			      json_t *out)
+{
+	struct pick pick = {list->phone, out};
+
+	return registrar_slice(s->registrar, &list->after, PHONES_AT_ONCE,
+			       add_if_of_phone, &pick);
 }
 
 /* ---- /calls ---------------------------------------------------------------------- */
@@ -141,18 +133,21 @@ static json_t *media_json(const struct leg_media_info *m)
 
 	return json_pack(
 		"{s:o, s:o, s:o, s:o, s:b, s:{s:I, s:I, s:I}, s:{s:I, s:I}, "
-		"s:{s:I, s:I}, s:{s:I, s:I, s:I}}",
-		"type", text_of(m->type), "codec", text_of(m->codec), "local",
-		addr_json(m->local), "remote", addr_json(&m->remote), "latched",
-		st->latched, "in", "packets", (json_int_t)st->in_packets,
-		"bytes", (json_int_t)st->in_bytes, "lost",
-		(json_int_t)st->in_lost, "out", "packets",
-		(json_int_t)st->out_packets, "bytes", (json_int_t)st->out_bytes,
-		"rtcp", "in", (json_int_t)st->rtcp_in, "out",
-		(json_int_t)st->rtcp_out, "dropped", "stranger",
-		(json_int_t)st->drop_stranger, "malformed",
-		(json_int_t)st->drop_malformed, "payload_type",
-		(json_int_t)st->drop_payload_type);
+		"s:{s:I, s:I}, s:{s:I, s:I, s:I}, s:I, s:I, s:I, s:b, s:b}",
+		"type", render_str(m->type), "codec", render_str(m->codec),
+		"local", render_addr(m->local), "remote",
+		render_addr(&m->remote), "latched", st->latched, "in",
+		"packets", (json_int_t)st->in_packets, "bytes",
+		(json_int_t)st->in_bytes, "lost", (json_int_t)st->in_lost,
+		"out", "packets", (json_int_t)st->out_packets, "bytes",
+		(json_int_t)st->out_bytes, "rtcp", "in",
+		(json_int_t)st->rtcp_in, "out", (json_int_t)st->rtcp_out,
+		"dropped", "stranger", (json_int_t)st->drop_stranger,
+		"malformed", (json_int_t)st->drop_malformed, "payload_type",
+		(json_int_t)st->drop_payload_type, "moves",
+		(json_int_t)st->moves, "pierced", (json_int_t)st->pierced,
+		"refused", (json_int_t)st->refused, "other_host",
+		st->other_host, "one_way", m->one_way);
 }
 
 static json_t *leg_json(const struct leg *leg)
@@ -164,13 +159,14 @@ static json_t *leg_json(const struct leg *leg)
 		if (info.type.p)
 			json_array_append_new(media, media_json(&info));
 	}
-	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:o}", "side",
-			 leg_is_incoming(leg) ? "a" : "b", "realm",
+	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:o, s:o}",
+			 "side", leg_is_incoming(leg) ? "a" : "b", "realm",
 			 leg_realm(leg), "peer", leg_peer(leg), "transport",
 			 sip_transport_name(leg_flow(leg)->transport), "flow",
-			 addr_json(&leg_flow(leg)->remote), "call_id",
-			 text_or_null(leg_call_id(leg)), "state",
-			 leg_state_name(leg_state(leg)), "media", media);
+			 render_addr(&leg_flow(leg)->remote), "call_id",
+			 render_text(leg_call_id(leg)), "state",
+			 leg_state_name(leg_state(leg)), "media", media, "nat",
+			 render_verdict(leg_nat(leg), &leg_flow(leg)->remote));
 }
 
 static void add_call(void *arg, const struct call *call)
@@ -184,24 +180,26 @@ static void add_call(void *arg, const struct call *call)
 		arg, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "id",
 			       call_id(call), "state",
 			       call_state_name(call_state(call)), "from",
-			       text_or_null(call_from(call)), "to",
-			       text_or_null(call_to(call)), "started_at",
-			       time_json(call_started(call)), "answered_at",
-			       time_json(call_answered(call)), "legs", legs));
+			       render_text(call_from(call)), "to",
+			       render_text(call_to(call)), "started_at",
+			       render_time(call_started(call)), "answered_at",
+			       render_time(call_answered(call)), "legs", legs));
 }
 
-static unsigned some_calls(const struct api_source *s, uint64_t *after,
+static unsigned some_calls(const struct api_source *s, struct api_list *list,
 			   json_t *out)
 {
-	return calls_slice(s->calls, after, CALLS_AT_ONCE, add_call, out);
+	return calls_slice(s->calls, &list->after, CALLS_AT_ONCE, add_call,
+			   out);
 }
 
-json_t *resource_next(const struct api_source *source, struct api_list *list)
+json_t *resource_next(const struct api_source *source, struct api_list *list,
+		      bool *is_end)
 {
 	json_t *items = json_array();
 
 	if (items)
-		list->slice(source, &list->after, items);
+		*is_end = list->slice(source, list, items) == 0;
 	return items;
 }
 
@@ -213,34 +211,73 @@ static const struct {
 	struct api_list list; /* when there is no @get */
 } resources[] = {
 	{"/status", get_status, {0}},
-	{"/phones", NULL, {"phones", some_phones, 0}},
-	{"/calls", NULL, {"calls", some_calls, 0}},
+	{"/phones", NULL, {.name = "phones", .slice = some_phones}},
+	{"/calls", NULL, {.name = "calls", .slice = some_calls}},
 };
 
-static json_t *problem(const char *title)
+json_t *render_problem(const char *fmt, ...)
 {
-	return json_pack("{s:s}", "title", title);
+	char text[256];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	return json_pack("{s:o}", "title", render_text(text));
 }
 
-int resource_handle(const struct api_source *source, const char *method,
-		    const char *path, json_t **body, struct api_list *list)
+/* A section of the configuration by its name or by its user, or its AOR. */
+static const struct conf_phone *find_phone(const struct config *c,
+					   struct str name)
 {
-	*body = NULL;
-	if (!strcmp(path, "/reload") && !strcmp(method, "POST")) {
-		int err = source->reload(source->arg);
+	const struct conf_phone *phone;
+	char text[LIMIT_NAME_BYTES];
 
-		*body = err ? problem("the configuration was refused; see the "
-				      "log, or sbc check-config")
-			    : json_object();
-		return err ? 409 : 200;
+	if (!str_copy(text, sizeof(text), name)) {
+		phone = config_phone(c, text);
+		if (phone)
+			return phone;
 	}
+	return config_phone_by_user(c, NULL, str_cut(&name, '@'));
+}
+
+/* "/phones/NAME" and "/phones/NAME/history?...", of which @rest is left. */
+static int handle_phone(const struct api_source *source, struct str rest,
+			json_t **body, struct api_list *list,
+			struct api_later *later)
+{
+	struct str query = rest, path = str_cut(&query, '?'), name;
+	const struct conf_phone *phone;
+
+	name = str_cut(&path, '/');
+	if (path.n && !str_eq_c(path, "history")) {
+		*body = render_problem("there is no such resource");
+		return 404;
+	}
+	phone = find_phone(*source->config, name);
+	if (!phone) {
+		*body = render_problem("there is no phone \"" STR_FMT
+				       "\" in the configuration",
+				       STR_ARG(name));
+		return 404;
+	}
+	if (path.n)
+		return past_ask(source, phone->name, query, body, later);
+	*body = json_pack("{s:s}", "phone", phone->name);
+	*list = (struct api_list){.name = "bindings", .slice = some_of_phone};
+	snprintf(list->phone, sizeof(list->phone), "%s", phone->name);
+	return 200;
+}
+
+static int handle_get(const struct api_source *source, const char *path,
+		      json_t **body, struct api_list *list,
+		      struct api_later *later)
+{
+	static const char phones[] = "/phones/";
+
 	for (size_t i = 0; i < sizeof(resources) / sizeof(*resources); i++) {
 		if (strcmp(path, resources[i].path))
 			continue;
-		if (strcmp(method, "GET")) {
-			*body = problem("only GET is known here");
-			return 405;
-		}
 		if (!resources[i].get) {
 			*list = resources[i].list;
 			return 200;
@@ -248,6 +285,39 @@ int resource_handle(const struct api_source *source, const char *method,
 		*body = resources[i].get(source);
 		return *body ? 200 : 500;
 	}
-	*body = problem("there is no such resource");
+	if (!strncmp(path, phones, strlen(phones)))
+		return handle_phone(source, str_of(path + strlen(phones)), body,
+				    list, later);
+	*body = render_problem("there is no such resource");
 	return 404;
+}
+
+static bool is_known(const char *path)
+{
+	for (size_t i = 0; i < sizeof(resources) / sizeof(*resources); i++) {
+		if (!strcmp(path, resources[i].path))
+			return true;
+	}
+	return false;
+}
+
+int resource_handle(const struct api_source *source, const char *method,
+		    const char *path, json_t **body, struct api_list *list,
+		    struct api_later *later)
+{
+	*body = NULL;
+	if (!strcmp(method, "GET"))
+		return handle_get(source, path, body, list, later);
+	if (!strcmp(path, "/reload") && !strcmp(method, "POST")) {
+		int err = source->reload(source->arg);
+
+		*body = err ? render_problem(
+				      "the configuration was refused; see the "
+				      "log, or sbc check-config")
+			    : json_object();
+		return err ? 409 : 200;
+	}
+	*body = render_problem(is_known(path) ? "only GET is known here"
+					      : "there is no such resource");
+	return is_known(path) ? 405 : 404;
 }

@@ -27,8 +27,12 @@
 
 static struct sip_flow flow;
 static struct binding binding;
+static struct nat_verdict verdict;
+static struct keep_info info;
+static bool is_kept;
 static unsigned n_phones, most_at_once;
 static int reloads, reload_error;
+static bool two_phones, is_other; /* every second binding is another's */
 
 bool sip_listener_at(const struct sip_stack *sip, unsigned i,
 		     struct sip_listener *out)
@@ -61,6 +65,7 @@ unsigned registrar_slice(const struct registrar *reg, uint64_t *after,
 
 	for (; n < max && *after < n_phones; n++) {
 		++*after;
+		is_other = *after % 2 == 0;
 		fn(arg, &binding);
 	}
 	most_at_once = n > most_at_once ? n : most_at_once;
@@ -74,7 +79,7 @@ const char *binding_aor(const struct binding *b)
 
 const char *binding_phone(const struct binding *b)
 {
-	return "100";
+	return two_phones && is_other ? "101" : "100";
 }
 
 unsigned calls_count(const struct calls *calls)
@@ -173,7 +178,13 @@ bool leg_media_at(const struct leg *leg, unsigned i, struct leg_media_info *out)
 		.type = STR("audio"),
 		.codec = STR("PCMA"),
 		.local = &flow.local,
-		.stats = {.in_packets = 5, .drop_stranger = 7, .latched = true},
+		.stats = {.in_packets = 5,
+			  .drop_stranger = 7,
+			  .latched = true,
+			  .moves = 2,
+			  .pierced = 3,
+			  .refused = 4,
+			  .other_host = true},
 	};
 	if (i == 1)
 		out->type.p = NULL; /* a refused m-line is not shown */
@@ -195,6 +206,100 @@ const char *store_state_name(enum store_state state)
 	return "ok";
 }
 
+const struct nat_verdict *leg_nat(const struct leg *leg)
+{
+	return &verdict;
+}
+
+unsigned registrar_find(const struct registrar *reg, const char *phone,
+			const struct binding **out, unsigned max)
+{
+	out[0] = &binding;
+	return n_phones ? 1 : 0;
+}
+
+bool keepalive_look(const struct keep *k, struct keep_info *out)
+{
+	*out = info;
+	return is_kept;
+}
+
+unsigned keepalive_flows(const struct keepalive *ka)
+{
+	return 4;
+}
+
+unsigned keepalive_held(const struct keepalive *ka, enum keep_reason reason)
+{
+	return 10 + reason;
+}
+
+unsigned keepalive_lost(const struct keepalive *ka)
+{
+	return 5;
+}
+
+uint64_t keepalive_sent(const struct keepalive *ka, enum keep_method method)
+{
+	return method == KEEP_CRLF ? 70 : 80;
+}
+
+const char *nat_kind_name(const struct nat_kind *kind)
+{
+	return "port-restricted";
+}
+
+const struct conf_phone *config_phone(const struct config *c, const char *name)
+{
+	static const struct conf_phone phone = {.name = "100"};
+
+	return strcmp(name, "100") ? NULL : &phone;
+}
+
+const struct conf_phone *
+config_phone_by_user(const struct config *c, const char *realm, struct str user)
+{
+	return str_eq_c(user, "user-of-100") ? config_phone(c, "100") : NULL;
+}
+
+/* The question that the store has been asked, until it is answered. */
+static struct {
+	store_history_fn fn;
+	void *arg;
+	wall_ms at, from, to;
+	size_t max;
+	int err, forgotten;
+} asked;
+
+static int note_question(store_history_fn fn, void *arg)
+{
+	asked.fn = fn;
+	asked.arg = arg;
+	return asked.err;
+}
+
+int store_history_at(struct store *s, const char *phone, wall_ms at,
+		     store_history_fn fn, void *arg)
+{
+	asked.at = at;
+	return note_question(fn, arg);
+}
+
+int store_history_find(struct store *s, const char *phone, wall_ms from,
+		       wall_ms to, size_t max, store_history_fn fn, void *arg)
+{
+	asked.from = from;
+	asked.to = to;
+	asked.max = max;
+	return note_question(fn, arg);
+}
+
+void store_history_forget(struct store *s, void *arg)
+{
+	asked.forgotten += asked.arg == arg;
+	asked.fn = NULL;
+}
+
 static int reload(void *arg)
 {
 	reloads++;
@@ -214,8 +319,17 @@ static const bool ready = true;
 static int setup(void **state)
 {
 	struct rig *rig = calloc(1, sizeof(*rig));
-	struct api_source source = {.ready = &ready, .reload = reload};
+	static struct config *const config;
+	struct api_source source = {
+		.ready = &ready,
+		.reload = reload,
+		.config = &config,
+	};
 
+	memset(&asked, 0, sizeof(asked));
+	verdict = (struct nat_verdict){0};
+	info = (struct keep_info){0};
+	is_kept = two_phones = is_other = false;
 	reloads = reload_error = 0;
 	n_phones = 1;
 	addr_parse_port(&flow.local, "203.0.113.10:5060");
@@ -401,6 +515,388 @@ static void unknown_paths_and_methods_are_refused(void **state)
 	assert_int_equal(status_of(ask(*state, "GET", "/nothing")), 404);
 	assert_int_equal(status_of(ask(*state, "PUT", "/calls")), 405);
 	assert_int_equal(status_of(ask(*state, "GET", "/reload")), 404);
+	assert_int_equal(status_of(ask(*state, "GET", "/phones/")), 404);
+	assert_int_equal(status_of(ask(*state, "GET", "/phones/999")), 404);
+	assert_int_equal(status_of(ask(*state, "GET", "/phones/100/x")), 404);
+	assert_int_equal(status_of(ask(*state, "PUT", "/phones/100")), 404);
+}
+
+/* ---- what is known of the way to a phone ------------------------------------------ */
+
+static void judge_binding(void)
+{
+	addr_parse_port(&flow.remote, "84.1.2.3:40112");
+	binding.flow = binding.to = flow;
+	binding.nat.behind = true;
+	binding.nat.evidence = 1 << NAT_VIA_HOST | 1 << NAT_VIA_PRIVATE;
+	addr_parse_port(&binding.nat.announced, "192.168.1.7:5060");
+	binding.kind.filter = NAT_FILTER_PORT;
+}
+
+static void the_verdict_is_shown_with_its_reason(void **state)
+{
+	json_t *reply, *nat;
+	const char *alg, *reason, *kind, *mapping, *filter, *evidence;
+	int behind, lost;
+
+	judge_binding();
+	binding.lost = true;
+	reply = ask(*state, "GET", "/phones");
+	nat = json_object_get(
+		json_array_get(json_object_get(json_object_get(reply, "body"),
+					       "phones"),
+			       0),
+		"nat");
+	assert_int_equal(
+		json_unpack(nat,
+			    "{s:b, s:s, s:s, s:s, s:s, s:s, s:b, s:[s,s!], "
+			    "s:n, s:n, s:n}",
+			    "behind", &behind, "alg", &alg, "reason", &reason,
+			    "kind", &kind, "mapping", &mapping, "filter",
+			    &filter, "lost", &lost, "evidence", &evidence,
+			    &evidence, "lifetime_s", "method", "rtt_ms"),
+		0);
+	assert_true(behind && lost);
+	assert_string_equal(alg, "none");
+	assert_string_equal(reason, "announced 192.168.1.7:5060, seen from "
+				    "84.1.2.3:40112: behind NAT");
+	assert_string_equal(kind, "port-restricted");
+	assert_string_equal(mapping, "unknown");
+	assert_string_equal(filter, "port");
+	assert_string_equal(evidence, "via-private");
+	json_decref(reply);
+}
+
+static void what_the_engine_learned_is_shown(void **state)
+{
+	json_t *reply, *nat;
+	const char *method, *heard;
+	double interval, next, rtt, first, second;
+	int lifetime, answers;
+
+	clock_freeze(100000, 1800000000000);
+	judge_binding();
+	is_kept = true;
+	info = (struct keep_info){
+		.method = KEEP_OPTIONS,
+		.interval_ms = 19200,
+		.next = 100000 + 2500,
+		.heard = 100000 - 4000,
+		.rtt_us = {21449, 30000},
+		.n_rtt = 2,
+		.learned = {.floor_s = 24, .ceiling_s = 34, .answers = true},
+	};
+	reply = ask(*state, "GET", "/phones");
+	nat = json_object_get(
+		json_array_get(json_object_get(json_object_get(reply, "body"),
+					       "phones"),
+			       0),
+		"nat");
+	assert_int_equal(json_unpack(nat,
+				     "{s:s, s:s, s:F, s:F, s:F, s:[F,F!], s:i, "
+				     "s:b}",
+				     "method", &method, "last_heard", &heard,
+				     "interval_s", &interval, "next_s", &next,
+				     "rtt_ms", &rtt, "rtts_ms", &first, &second,
+				     "lifetime_s", &lifetime, "answers",
+				     &answers),
+			 0);
+	assert_string_equal(method, "options");
+	assert_string_equal(heard, "2027-01-15T07:59:56.000Z");
+	assert_true(interval == 19.2 && next == 2.5);
+	assert_true(rtt == 21.4 && first == 21.4 && second == 30.0);
+	assert_int_equal(lifetime, 29);
+	assert_true(answers);
+	json_decref(reply);
+	clock_thaw();
+}
+
+static void keepalives_are_counted_in_the_status(void **state)
+{
+	json_t *reply = ask(*state, "GET", "/status");
+	int flows, registered, subscribed, dialog, lost, crlf, options;
+
+	assert_int_equal(json_unpack(json_object_get(reply, "body"),
+				     "{s:{s:i, s:i, s:i, s:i, s:i, s:i, s:i!}}",
+				     "keepalive", "flows", &flows, "registered",
+				     &registered, "subscribed", &subscribed,
+				     "dialog", &dialog, "lost", &lost,
+				     "sent_crlf", &crlf, "sent_options",
+				     &options),
+			 0);
+	assert_int_equal(flows, 4);
+	assert_int_equal(registered, 10 + KEEP_REG);
+	assert_int_equal(subscribed, 10 + KEEP_SUB);
+	assert_int_equal(dialog, 10 + KEEP_DLG);
+	assert_int_equal(lost, 5);
+	assert_int_equal(crlf, 70);
+	assert_int_equal(options, 80);
+	json_decref(reply);
+}
+
+static void a_leg_shows_its_verdict_and_its_media_moves(void **state)
+{
+	json_t *reply, *leg;
+	int behind, moves, pierced, refused, other_host;
+
+	verdict.behind = true;
+	reply = ask(*state, "GET", "/calls");
+	leg = json_array_get(
+		json_object_get(
+			json_array_get(
+				json_object_get(json_object_get(reply, "body"),
+						"calls"),
+				0),
+			"legs"),
+		0);
+	assert_int_equal(json_unpack(leg, "{s:{s:b}, s:[{s:i, s:i, s:i, s:b}]}",
+				     "nat", "behind", &behind, "media", "moves",
+				     &moves, "pierced", &pierced, "refused",
+				     &refused, "other_host", &other_host),
+			 0);
+	assert_true(behind && other_host);
+	assert_int_equal(moves, 2);
+	assert_int_equal(pierced, 3);
+	assert_int_equal(refused, 4);
+	json_decref(reply);
+}
+
+/* ---- one phone ---------------------------------------------------------------------- */
+
+static size_t bindings_of(struct rig *rig, const char *path)
+{
+	json_t *reply = ask(rig, "GET", path);
+	json_t *body = json_object_get(reply, "body");
+	json_t *list = json_object_get(body, "bindings");
+	size_t n = json_array_size(list);
+
+	assert_true(json_is_array(list));
+	assert_string_equal(json_string_value(json_object_get(body, "phone")),
+			    "100");
+	json_decref(reply);
+	return n;
+}
+
+static void a_phone_has_its_bindings_and_no_others(void **state)
+{
+	two_phones = true;
+	n_phones = 301; /* several pieces, some of them empty of this phone */
+	assert_int_equal(bindings_of(*state, "/phones/100"), 151);
+	n_phones = 0;
+	assert_int_equal(bindings_of(*state, "/phones/100"), 0);
+}
+
+static void a_phone_is_found_by_its_user_and_its_aor(void **state)
+{
+	assert_int_equal(bindings_of(*state, "/phones/user-of-100"), 1);
+	assert_int_equal(bindings_of(*state, "/phones/user-of-100@sbc"), 1);
+}
+
+static unsigned pieces_of_a_stranger(const struct api_source *source,
+				     struct api_list *list, json_t *out)
+{
+	return list->after++ < 3;
+}
+
+static void a_list_may_have_empty_pieces_before_its_end(void **state)
+{
+	struct api_list list = {.slice = pieces_of_a_stranger};
+	bool is_end = false;
+
+	for (int i = 0; i < 4; i++) {
+		json_t *items = resource_next(NULL, &list, &is_end);
+
+		assert_int_equal(json_array_size(items), 0);
+		assert_int_equal(is_end, i == 3);
+		json_decref(items);
+	}
+}
+
+/* ---- answers that come later ---------------------------------------------------------- */
+
+/* A client that has asked @path and waits. */
+static int ask_later(struct rig *rig, const char *path)
+{
+	char line[256];
+	int fd = open_client(rig);
+
+	snprintf(line, sizeof(line), "{\"method\":\"GET\",\"path\":\"%s\"}\n",
+		 path);
+	assert_true(send(fd, line, strlen(line), MSG_NOSIGNAL) > 0);
+	for (int i = 0; i < 1000 && !asked.fn; i++)
+		loop_step(rig->loop, 1);
+	assert_non_null(asked.fn);
+	return fd;
+}
+
+static json_t *read_reply(int fd)
+{
+	char text[65536];
+	ssize_t n = recv(fd, text, sizeof(text), MSG_DONTWAIT);
+
+	close(fd);
+	return n > 0 ? json_loadb(text, n, 0, NULL) : NULL;
+}
+
+static json_t *answer(int fd, int err, const struct history_row *rows, size_t n)
+{
+	const struct store_history h = {
+		.err = err, .rows = rows, .n = n, .begins = 1};
+
+	asked.fn(asked.arg, &h);
+	return read_reply(fd);
+}
+
+static void the_history_is_answered_when_the_store_has_it(void **state)
+{
+	const struct history_row rows[] = {
+		{.at = 1799999000000,
+		 .binding = 7,
+		 .event = "registered",
+		 .rtt_us = {21000},
+		 .n_rtt = 1},
+		{.at = 1799999900000,
+		 .binding = 7,
+		 .event = "lost",
+		 .proved_at = 1799999800000},
+	};
+	int fd = ask_later(*state, "/phones/100/history?from=2026-11-21T14:03:"
+				   "00Z&to=2026-11-21T14:04:00%2B00:00&limit="
+				   "50");
+	json_t *reply, *body;
+	const char *event, *proved;
+	int truncated;
+	double rtt;
+
+	assert_int_equal(asked.from, 1795269780000);
+	assert_int_equal(asked.to, 1795269840000);
+	assert_int_equal(asked.max, 50);
+	reply = answer(fd, 0, rows, 2);
+	body = json_object_get(reply, "body");
+	assert_int_equal(json_unpack(body,
+				     "{s:b, s:[{s:[F]}, {s:s, s:s}], s:s}",
+				     "truncated", &truncated, "rows", "rtts_ms",
+				     &rtt, "event", &event, "proved_at",
+				     &proved, "history_begins", &proved),
+			 0);
+	assert_false(truncated);
+	assert_true(rtt == 21.0);
+	assert_string_equal(event, "lost");
+	json_decref(reply);
+}
+
+static void a_moment_is_answered_with_a_verdict(void **state)
+{
+	const struct history_row rows[] = {
+		{.at = 1000, .binding = 7, .event = "registered"},
+		{.at = 1795269790000,
+		 .binding = 7,
+		 .event = "lost",
+		 .proved_at = 1795269789000},
+	};
+	int fd;
+	json_t *reply;
+	const char *reachable, *why, *before;
+
+	clock_freeze(100000, 1800000000000);
+	fd = ask_later(*state, "/phones/100/history?at=2026-11-21T14:03:00Z");
+	assert_int_equal(asked.at, 1795269780000);
+	reply = answer(fd, 0, rows, 2);
+	assert_int_equal(json_unpack(json_object_get(reply, "body"),
+				     "{s:{s:s, s:s, s:s}}", "answer",
+				     "reachable", &reachable, "why", &why,
+				     "heard_after", &before),
+			 0);
+	assert_string_equal(reachable, "yes");
+	assert_string_equal(why, "proved");
+	assert_string_equal(before, "2026-11-21T14:03:09.000Z");
+	json_decref(reply);
+	clock_thaw();
+}
+
+static void a_sick_disk_is_503(void **state)
+{
+	int fd = ask_later(*state, "/phones/100/history");
+
+	assert_int_equal(status_of(answer(fd, -EIO, NULL, 0)), 503);
+	asked.err = -EAGAIN;
+	asked.fn = NULL;
+	assert_int_equal(status_of(ask(*state, "GET", "/phones/100/history")),
+			 503);
+}
+
+static void wrong_options_are_400(void **state)
+{
+	static const char *const wrong[] = {
+		"at=14:03", "at=",        "from=yesterday",
+		"limit=0",  "limit=1001", "limit=x",
+		"x=1",      "=",          "at=2999-01-01T00:00:00Z",
+	};
+	char path[128];
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		snprintf(path, sizeof(path), "/phones/100/history?%s",
+			 wrong[i]);
+		assert_int_equal(status_of(ask(*state, "GET", path)), 400);
+	}
+	assert_null(asked.fn);
+}
+
+static void a_client_that_leaves_is_forgotten(void **state)
+{
+	struct rig *rig = *state;
+	int fd = ask_later(rig, "/phones/100/history");
+
+	close(fd);
+	for (int i = 0; i < 100 && !asked.forgotten; i++)
+		loop_step(rig->loop, 1);
+	assert_int_equal(asked.forgotten, 1);
+	assert_int_equal(status_of(ask(rig, "GET", "/status")), 200);
+}
+
+static void an_impatient_client_is_let_go(void **state)
+{
+	struct rig *rig = *state;
+	int fd = ask_later(rig, "/phones/100/history");
+
+	assert_int_equal(send(fd, "{}\n", 3, MSG_NOSIGNAL), 3);
+	for (int i = 0; i < 100 && !asked.forgotten; i++)
+		loop_step(rig->loop, 1);
+	assert_int_equal(asked.forgotten, 1);
+	close(fd);
+}
+
+static void a_socket_that_closes_forgets_its_questions(void **state)
+{
+	struct rig *rig = *state;
+	int fd = ask_later(rig, "/phones/100/history");
+
+	ctl_close(rig->ctl);
+	rig->ctl = NULL;
+	assert_int_equal(asked.forgotten, 1);
+	close(fd);
+}
+
+static void a_client_may_ask_again_after_a_late_answer(void **state)
+{
+	static const char again[] =
+		"{\"method\":\"GET\",\"path\":\"/status\"}\n";
+	struct rig *rig = *state;
+	const struct store_history h = {.begins = 1};
+	int fd = ask_later(rig, "/phones/100/history");
+	char text[65536];
+	ssize_t n = -1;
+
+	asked.fn(asked.arg, &h);
+	assert_true(recv(fd, text, sizeof(text), 0) > 0);
+	assert_true(send(fd, again, strlen(again), MSG_NOSIGNAL) > 0);
+	for (int i = 0; i < 100 && n < 0; i++) {
+		loop_step(rig->loop, 1);
+		n = recv(fd, text, sizeof(text), MSG_DONTWAIT);
+	}
+	assert_true(n > 0);
+	assert_int_equal(asked.forgotten, 0);
+	close(fd);
 }
 
 static void what_is_no_request_is_400(void **state)
@@ -480,6 +976,21 @@ int main(void)
 		T(reload_says_whether_it_was_refused),
 		T(too_many_clients_are_turned_away_and_others_served),
 		T(the_socket_is_for_owner_and_group),
+		T(the_verdict_is_shown_with_its_reason),
+		T(what_the_engine_learned_is_shown),
+		T(keepalives_are_counted_in_the_status),
+		T(a_leg_shows_its_verdict_and_its_media_moves),
+		T(a_phone_has_its_bindings_and_no_others),
+		T(a_phone_is_found_by_its_user_and_its_aor),
+		T(a_list_may_have_empty_pieces_before_its_end),
+		T(the_history_is_answered_when_the_store_has_it),
+		T(a_moment_is_answered_with_a_verdict),
+		T(a_sick_disk_is_503),
+		T(wrong_options_are_400),
+		T(a_client_that_leaves_is_forgotten),
+		T(an_impatient_client_is_let_go),
+		T(a_socket_that_closes_forgets_its_questions),
+		T(a_client_may_ask_again_after_a_late_answer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

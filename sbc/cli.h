@@ -1,0 +1,25 @@
+/*
+ * cli.h - answers of the control socket on the terminal
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef SBC_CLI_H
+#define SBC_CLI_H
+
+#include "api/api.h"
+
+/* "-" and 0 where there is none. */
+const char *cli_text(const json_t *object, const char *key);
+long long cli_int(const json_t *object, const char *key);
+
+/* cli_print.c, cli_phones.c: print @body; return the exit code. */
+int cli_print_status(const json_t *body);
+int cli_print_phones(const json_t *body);
+int cli_print_phone(const json_t *body);
+int cli_print_history(const json_t *body);
+int cli_print_calls(const json_t *body);
+int cli_print_nothing(const json_t *body);
+/* What the answer in @body, if it is one, means for scripts. */
+int cli_exit_code(const json_t *body);
+
+#endif
