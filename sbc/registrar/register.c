@@ -355,14 +355,17 @@ static const struct sip_contact *outbound_contact(const struct sip_view *view)
 	return NULL;
 }
 
+/* What the NAT in between is known to need, else what suits most. */
 static unsigned flow_timer_s(const struct binding *b,
 			     const struct sip_view *view)
 {
+	unsigned learned = b ? b->learned.interval_ms / 1000 : 0;
+
 	if (view->flow.transport == SIP_TCP)
 		return FLOW_TIMER_TCP_S;
-	if (!b || !b->learned.interval_ms)
-		return FLOW_TIMER_UDP_S;
-	return b->learned.interval_ms / 1000;
+	if (learned > FLOW_TIMER_UDP_S || (learned && b->learned.ceiling_s))
+		return learned;
+	return FLOW_TIMER_UDP_S;
 }
 
 static void add_outbound(struct answer *a, const struct registrar *reg,

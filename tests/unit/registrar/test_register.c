@@ -415,6 +415,15 @@ static void a_learned_interval_is_the_flow_timer(void **state)
 	prepare_outbound(rig, "<urn:uuid:1>", 1);
 	send_it(rig);
 	assert_non_null(strstr(fake_last()->headers, "Flow-Timer: 40\n"));
+	/* Careful at first is not learned; a NAT that forgot is. */
+	the_hold(rig)->info.learned.interval_ms = 12000;
+	prepare_outbound(rig, "<urn:uuid:1>", 1);
+	send_it(rig);
+	assert_non_null(strstr(fake_last()->headers, "Flow-Timer: 25\n"));
+	the_hold(rig)->info.learned.ceiling_s = 20;
+	prepare_outbound(rig, "<urn:uuid:1>", 1);
+	send_it(rig);
+	assert_non_null(strstr(fake_last()->headers, "Flow-Timer: 12\n"));
 }
 
 static void outbound_needs_all_it_is_made_of(void **state)
