@@ -21,16 +21,16 @@ static const struct word depends[] = {
 	{"endpoint-independent", INDEPENDENT},
 	{"address-dependent", ON_ADDRESS},
 	{"address-and-port-dependent", ON_PORT},
-	{NULL},
+	{NULL, 0},
 };
 static const struct word ports[] = {
 	{"preserving", PRESERVING},
 	{"random", RANDOM},
 	{"block", BLOCK},
-	{NULL},
+	{NULL, 0},
 };
-static const struct word refresh[] = {{"outbound", 0}, {"both", 1}, {NULL}};
-static const struct word onoff[] = {{"off", 0}, {"on", 1}, {NULL}};
+static const struct word refresh[] = {{"outbound", 0}, {"both", 1}, {NULL, 0}};
+static const struct word onoff[] = {{"off", 0}, {"on", 1}, {NULL, 0}};
 static const struct word algs[] = {
 	{"none", 0},
 	{"transparent", ALG_VIA | ALG_CONTACT | ALG_SDP_C | ALG_SDP_O |
@@ -46,7 +46,7 @@ static const struct word algs[] = {
 	{"callid", ALG_CALLID},
 	{"received", ALG_RECEIVED},
 	{"from", ALG_FROM},
-	{NULL},
+	{NULL, 0},
 };
 
 void settings_init(struct settings *s)
