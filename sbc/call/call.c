@@ -133,7 +133,8 @@ int call_add_leg(struct call *call, struct leg *leg)
 
 /*
  * What a call still waits for.  A leg that was cancelled before it answered is
- * nobody's call any more; it stays only to end a 200 that may still come.
+ * nobody's call any more; it stays only to end a 200 that may still come.  Nor
+ * is one whose peer cannot be told of the end.
  */
 enum remains { CALL_IS_ON, CALL_LINGERS, CALL_IS_OVER };
 
@@ -146,8 +147,8 @@ static enum remains what_remains(const struct call *call)
 
 		if (!leg || leg_state(leg) == LEG_DEAD)
 			continue;
-		if (leg == call->a || leg == call->b ||
-		    leg_state(leg) != LEG_ENDING)
+		if (!leg_is_adrift(leg) && (leg == call->a || leg == call->b ||
+					    leg_state(leg) != LEG_ENDING))
 			return CALL_IS_ON;
 		most = CALL_LINGERS;
 	}
@@ -258,8 +259,10 @@ static void follow(struct call *call, const struct binding *b,
 
 		if (leg && leg_state(leg) != LEG_DEAD &&
 		    sip_flow_equal(leg_flow(leg), from) &&
-		    !strcmp(leg_peer(leg), binding_phone(b)))
+		    !strcmp(leg_peer(leg), binding_phone(b))) {
 			leg_move(leg, &b->to);
+			leg_expect_from(leg, &b->flow);
+		}
 	}
 }
 

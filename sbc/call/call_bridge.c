@@ -181,6 +181,7 @@ const struct leg_ops call_leg_ops = {
 	.info_answered = info_answered,
 	.ended = ended,
 	.dead = call_leg_dead,
+	.adrift = call_leg_dead,
 	.moved = moved,
 };
 

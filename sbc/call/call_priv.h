@@ -109,6 +109,7 @@ void call_ending(struct call *call, const char *cause);
 /* Hang up every leg but @except (may be NULL). */
 void call_hangup_legs(struct call *call, const struct leg *except,
 		      const char *reason);
+/* Look soon what of the call remains. */
 void call_leg_dead(void *arg, struct leg *leg);
 
 /* call_setup.c */

@@ -33,6 +33,8 @@
 enum {
 	/* 64*T1: until then an answer to our BYE or CANCEL may come. */
 	LINGER_MS = 33000,
+	/* A phone behind NAT registers within nat_expires, 120 s. */
+	ADRIFT_MS = 130000,
 };
 
 typedef int (*leg_act)(struct leg *leg, const struct leg_input *in);
@@ -202,6 +204,30 @@ int leg_request(struct leg *leg, struct sip_txn **out,
 	return sip_dialog_request(leg->dialog, out, m, fn, leg);
 }
 
+/* ---- BYE ------------------------------------------------------------------ */
+
+/*
+ * A NAT that has forgotten its phone keeps our BYE from it, and the phone
+ * believes that it talks.  When it registers or speaks again we learn where it
+ * is: until then the leg is adrift.
+ */
+static void go_adrift(struct leg *leg)
+{
+	leg->adrift = true;
+	timer_set(leg->conf.loop, &leg->timer, ADRIFT_MS, stop_waiting, leg);
+	leg->conf.ops->adrift(leg->conf.arg, leg);
+}
+
+static bool may_come_back(const struct leg *leg)
+{
+	return leg_is_careful(leg) && !leg->conf.is_trunk && !leg->adrift;
+}
+
+bool leg_is_adrift(const struct leg *leg)
+{
+	return leg->state == LEG_ENDING && leg->adrift;
+}
+
 static void bye_answered(void *arg, struct sip_txn *txn,
 			 const struct sip_view *view)
 {
@@ -209,27 +235,51 @@ static void bye_answered(void *arg, struct sip_txn *txn,
 
 	if (view->status < 200)
 		return;
-	leg_step(leg, GOT_FINAL, &(struct leg_input){0});
+	if (view->internal && may_come_back(leg))
+		go_adrift(leg);
+	else if (!view->internal || !leg->adrift)
+		leg_step(leg, GOT_FINAL, &(struct leg_input){0});
+}
+
+static int request_bye(struct leg *leg)
+{
+	struct sip_header reason = {"Reason", leg->bye_reason};
+	struct sip_message bye = {
+		.method = SIP_BYE,
+		.headers = &reason,
+		.n_headers = leg->bye_reason[0] ? 1 : 0,
+	};
+
+	return leg_request(leg, &leg->bye, &bye, bye_answered);
 }
 
 int leg_send_bye(struct leg *leg, const struct leg_input *in)
 {
-	struct sip_header reason = {"Reason", in->reason};
-	struct sip_message bye = {
-		.method = SIP_BYE,
-		.headers = &reason,
-		.n_headers = in->reason ? 1 : 0,
-	};
 	int err;
 
-	err = leg_request(leg, &leg->bye, &bye, bye_answered);
-	if (err) {
-		/* The peer cannot be told; it will notice the silence. */
-		log_warn("leg.bye_failed", kv_s("peer", leg->peer),
-			 kv_s("err", err_name(err)));
+	if (in->reason && str_copy(leg->bye_reason, sizeof(leg->bye_reason),
+				   str_of(in->reason)))
+		leg->bye_reason[0] = 0;
+	err = request_bye(leg);
+	if (!err)
+		return 0;
+	/* The peer cannot be told; it will notice the silence. */
+	log_warn("leg.bye_failed", kv_s("peer", leg->peer),
+		 kv_s("err", err_name(err)));
+	if (may_come_back(leg))
+		go_adrift(leg);
+	else
 		enter_state(leg, LEG_DEAD);
-	}
 	return 0;
+}
+
+void leg_repeat_bye(struct leg *leg)
+{
+	if (leg->state != LEG_ENDING || (!leg->bye && !leg->adrift))
+		return;
+	sip_txn_release(leg->bye);
+	leg->bye = NULL;
+	request_bye(leg); /* or the timer ends it */
 }
 
 static void refuse(struct sip_txn *txn, int status)

@@ -73,6 +73,9 @@ struct leg_ops {
 		      const char *cause);
 	/* The leg is LEG_DEAD and may be destroyed. */
 	void (*dead)(void *arg, struct leg *leg);
+	/* Nobody answered its BYE; it stays for its peer to come back
+	 * (leg_is_adrift()), and means nothing to the call any more. */
+	void (*adrift)(void *arg, struct leg *leg);
 	/*
 	 * A request inside the dialog came along another flow.  True: its
 	 * sender has proved who it is, the leg moves there.  False: @txn was
@@ -183,9 +186,14 @@ const struct nat_verdict *leg_nat(const struct leg *leg);
 bool leg_is_careful(const struct leg *leg);
 /* Outgoing: anything came back for its INVITE, be it 100. */
 bool leg_was_heard(const struct leg *leg);
+/* Its BYE was not answered: it goes out again when leg_move() says where the
+ * peer is, or the leg dies. */
+bool leg_is_adrift(const struct leg *leg);
 /* Send along @flow from now on (the phone re-registered there); the leg's hold
- * goes with it. */
+ * goes with it, and so does a BYE that nobody has answered. */
 void leg_move(struct leg *leg, const struct sip_flow *flow);
+/* Requests of the peer come along @flow as well. */
+void leg_expect_from(struct leg *leg, const struct sip_flow *flow);
 
 enum { LEG_ONE_WAY_MS = 3000 };
 

@@ -202,6 +202,12 @@ void leg_move(struct leg *leg, const struct sip_flow *flow)
 	flow_keep_again(leg);
 	if (elsewhere) /* its media may come from there now */
 		offer_tell(leg);
+	leg_repeat_bye(leg);
+}
+
+void leg_expect_from(struct leg *leg, const struct sip_flow *flow)
+{
+	leg->source = *flow;
 }
 
 const struct sip_flow *leg_flow(const struct leg *leg)

@@ -68,6 +68,8 @@ struct leg {
 	struct sip_txn *invite; /* the one that made the leg */
 	struct sip_txn *reinvite;
 	struct sip_txn *bye; /* our BYE */
+	char bye_reason[80]; /* "" = none */
+	bool adrift;         /* it was not answered */
 	struct sip_txn *info_in, *info_out;
 	struct timer timer;    /* stop waiting, while it ends */
 	struct timer patience; /* with our re-INVITE */
@@ -109,6 +111,8 @@ int leg_request(struct leg *leg, struct sip_txn **out,
 /* The leg's INVITE is of no further use; sip/ deals with what is repeated. */
 void leg_release_invite(struct leg *leg);
 int leg_send_bye(struct leg *leg, const struct leg_input *in);
+/* Once more, along a new flow; when one is under way. */
+void leg_repeat_bye(struct leg *leg);
 
 /* leg_flow.c */
 int flow_init(struct leg *leg, const struct leg_conf *conf,

@@ -327,6 +327,24 @@ def dialog_follows_the_phone_that_registers_anew(context):
     box.no_calls_left()
 
 
+def bye_into_a_dead_flow_reaches_the_phone_that_comes_back(context):
+    """The far end hangs up while a NAT has forgotten the phone."""
+    box = SipBox(context)
+    ident = "f81d4fae-7dec-11d0-a765-00a0c91e6bf6"
+    bob = box.phone("bob", register=False)
+    bob.register(instance=ident)
+    talk = Talk(box, bob=bob)
+    bob.ignore = lambda m: True
+    check(talk.out.bye().status == 200, "BYE refused")
+    time.sleep(0.8)
+    again = box.phone("bob", 2, register=False, port=5070)
+    again.register(instance=ident)
+    bye = again.expect("BYE", 2)
+    check(bye.call_id == talk.into.call_id, "another call's BYE")
+    again.reply(bye, 200, "OK")
+    box.no_calls_left()
+
+
 def rfc2833_digits_pass(context):
     box = SipBox(context)
     alice, bob = box.phone("alice"), box.phone("bob")
@@ -385,7 +403,9 @@ def add_to(suite):
             phone_that_moved_proves_itself_and_goes_on,
             callee_that_moved_proves_itself_and_hangs_up,
             each_leg_has_a_verdict_of_its_own,
-            dialog_follows_the_phone_that_registers_anew, rfc2833_digits_pass,
+            dialog_follows_the_phone_that_registers_anew,
+            bye_into_a_dead_flow_reaches_the_phone_that_comes_back,
+            rfc2833_digits_pass,
             payload_type_that_was_not_negotiated_is_dropped,
             rtcp_passes_both_ways):
         suite.add(function)

@@ -244,6 +244,27 @@ static void a_phone_may_move_between_its_200_and_the_callers_ack(void **state)
 	assert_int_equal(call_state(the_call(rig)), CALL_UP);
 }
 
+static void
+a_call_whose_bye_is_lost_is_over_and_tells_who_comes_back(void **state)
+{
+	struct rig *rig = *state;
+	struct sip_txn *b, *a = establish(rig, &b);
+
+	fake_in_dialog(a->dialog, SIP_BYE, &rig->flow_a, NULL);
+	settle(rig);
+	assert_int_equal(calls_count(rig->calls), 1);
+	fake_no_response(fake_request(SIP_BYE)->txn, 408);
+	settle(rig);
+	assert_int_equal(calls_count(rig->calls), 0);
+	pass(rig, SEC(20));
+	rebind(rig, &bindings.list[0], 41000);
+	assert_int_equal(fake_count(SIP_BYE), 2);
+	assert_int_equal(port_of(fake_request(SIP_BYE)->txn), 41000);
+	fake_response(fake_request(SIP_BYE)->txn, 200, NULL);
+	settle(rig);
+	assert_true(b->dialog->destroyed);
+}
+
 static void only_the_dialogs_of_that_phone_follow(void **state)
 {
 	struct rig *rig = *state;
@@ -467,6 +488,7 @@ int main(void)
 		T(a_caller_who_waits_may_go),
 		T(a_cancelled_fork_is_not_asked_again),
 		T(a_phone_may_move_between_its_200_and_the_callers_ack),
+		T(a_call_whose_bye_is_lost_is_over_and_tells_who_comes_back),
 		T(only_the_dialogs_of_that_phone_follow),
 		T(a_caller_that_moves_takes_its_dialog_along),
 		T(a_device_rings_once),

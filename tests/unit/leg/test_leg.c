@@ -35,7 +35,7 @@ struct rig {
 	unsigned n_sdp;
 	struct {
 		unsigned progress, answered, acked, change, changed, ended;
-		unsigned dead, cancelled;
+		unsigned dead, cancelled, adrift;
 		int status;
 		const char *cause;
 	} told;
@@ -100,6 +100,11 @@ static void dead(void *arg, struct leg *leg)
 	((struct rig *)arg)->told.dead++;
 }
 
+static void adrift(void *arg, struct leg *leg)
+{
+	((struct rig *)arg)->told.adrift++;
+}
+
 static bool moved(void *arg, struct leg *leg, struct sip_txn *txn,
 		  const struct sip_view *view)
 {
@@ -118,6 +123,7 @@ static const struct leg_ops ops = {
 	.info_answered = info_answered,
 	.ended = ended,
 	.dead = dead,
+	.adrift = adrift,
 	.moved = moved,
 };
 
@@ -902,6 +908,79 @@ static void a_peer_may_send_from_another_port_than_it_is_sent_to(void **state)
 	assert_int_equal(fake_answer(bye)->status, 200);
 }
 
+/* ---- a BYE that nobody answers ---------------------------------------------------------- */
+
+static void a_bye_that_was_lost_reaches_the_phone_that_comes_back(void **state)
+{
+	struct rig *rig = *state;
+	struct sip_flow there = rig->flow;
+
+	rig->conf.off_link = true;
+	make_up(rig, HEAD AUDIO, HEAD AUDIO);
+	leg_hangup(rig->leg, "Q.850;cause=16");
+	fake_no_response(fake_request(SIP_BYE)->txn, 408);
+	assert_int_equal(rig->told.adrift, 1);
+	assert_true(leg_is_adrift(rig->leg));
+	assert_int_equal(fake_nat.held, 0);
+	pass(rig, 60000);
+	addr_set_port(&there.remote, 41000);
+	leg_move(rig->leg, &there);
+	assert_int_equal(fake_count(SIP_BYE), 2);
+	assert_non_null(strstr(fake_request(SIP_BYE)->headers, "cause=16"));
+	assert_int_equal(rig->told.dead, 0);
+	fake_response(fake_request(SIP_BYE)->txn, 200, NULL);
+	assert_int_equal(rig->told.dead, 1);
+}
+
+static void one_under_way_goes_out_again_where_the_phone_is(void **state)
+{
+	struct rig *rig = *state;
+	struct sip_flow there = rig->flow;
+	struct sip_txn *first;
+
+	make_up(rig, HEAD AUDIO, HEAD AUDIO);
+	leg_hangup(rig->leg, NULL);
+	first = fake_request(SIP_BYE)->txn;
+	addr_set_port(&there.remote, 41000);
+	leg_move(rig->leg, &there);
+	assert_true(first->released);
+	assert_int_equal(fake_count(SIP_BYE), 2);
+	assert_int_equal(
+		addr_port(&fake_request(SIP_BYE)->dialog->conf.flow.remote),
+		41000);
+}
+
+static void a_phone_that_stays_away_is_left_in_the_end(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->conf.off_link = true;
+	make_up(rig, HEAD AUDIO, HEAD AUDIO);
+	fake.request_error = -ENOTCONN;
+	leg_hangup(rig->leg, NULL);
+	fake.request_error = 0;
+	assert_true(leg_is_adrift(rig->leg));
+	pass(rig, 129000);
+	assert_int_equal(rig->told.dead, 0);
+	pass(rig, 2000);
+	assert_int_equal(rig->told.dead, 1);
+}
+
+static void neighbours_and_trunks_are_not_waited_for(void **state)
+{
+	struct rig *rig = *state;
+
+	for (int is_trunk = 0; is_trunk < 2; is_trunk++) {
+		rig->conf.is_trunk = rig->conf.off_link = is_trunk;
+		make_up(rig, HEAD AUDIO, HEAD AUDIO);
+		leg_hangup(rig->leg, NULL);
+		fake_no_response(fake_request(SIP_BYE)->txn, 408);
+		assert_int_equal(leg_state(rig->leg), LEG_DEAD);
+		leg_destroy(rig->leg);
+		rig->leg = NULL;
+	}
+}
+
 static void nobody_moves_a_leg_unproved(void **state)
 {
 	static const enum sip_method methods[] = {SIP_BYE, SIP_INFO, SIP_INVITE,
@@ -966,6 +1045,10 @@ int main(void)
 		T(so_is_one_that_the_caller_gave_up),
 		T(a_peer_may_send_from_another_port_than_it_is_sent_to),
 		T(nobody_moves_a_leg_unproved),
+		T(a_bye_that_was_lost_reaches_the_phone_that_comes_back),
+		T(one_under_way_goes_out_again_where_the_phone_is),
+		T(a_phone_that_stays_away_is_left_in_the_end),
+		T(neighbours_and_trunks_are_not_waited_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
