@@ -269,7 +269,8 @@ static int show(const struct command *command, const json_t *reply,
 	if (status >= 300)
 		return refusal(status, body);
 	if (as_json) {
-		json_dumpf(body, stdout, JSON_INDENT(2));
+		json_dumpf(body, stdout,
+			   JSON_INDENT(2) | JSON_REAL_PRECISION(12));
 		putchar('\n');
 		code = cli_exit_code(body);
 	} else {

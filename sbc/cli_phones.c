@@ -344,7 +344,8 @@ static const char *pings_word(const json_t *item, char out[WORDS])
 
 	buf_init(&b, out, WORDS);
 	if (cli_int(item, "pings"))
-		buf_printf(&b, "%lld pings", cli_int(item, "pings"));
+		buf_printf(&b, "%lld ping%s", cli_int(item, "pings"),
+			   cli_int(item, "pings") == 1 ? "" : "s");
 	if (cli_int(item, "unanswered"))
 		buf_printf(&b, ", %lld unanswered",
 			   cli_int(item, "unanswered"));

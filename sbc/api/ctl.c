@@ -23,6 +23,8 @@ enum {
 	CLIENTS = 16,
 	IDLE_MS = 30000,
 	PAUSE_MS = 1000, /* when no descriptor is left for a client */
+	/* 3.2 is not 3.2000000000000002 */
+	DUMP = JSON_COMPACT | JSON_REAL_PRECISION(12),
 };
 
 struct ctl {
@@ -86,7 +88,7 @@ static int client_next(struct client *c)
 {
 	bool is_end = false, is_empty;
 	json_t *items = resource_next(&c->ctl->source, &c->list, &is_end);
-	char *text = items ? json_dumps(items, JSON_COMPACT) : NULL;
+	char *text = items ? json_dumps(items, DUMP) : NULL;
 
 	is_empty = !json_array_size(items);
 	json_decref(items);
@@ -169,7 +171,7 @@ static bool client_send(struct client *c, int status, json_t *body)
 		json_object_set_new(body, c->list.name, json_array());
 	reply = json_pack("{s:i, s:o}", "status", status, "body",
 			  body ? body : json_null());
-	text = reply ? json_dumps(reply, JSON_COMPACT) : NULL;
+	text = reply ? json_dumps(reply, DUMP) : NULL;
 	json_decref(reply);
 	if (!text) {
 		client_close(c);
