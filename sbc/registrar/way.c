@@ -133,11 +133,14 @@ void way_set(struct binding *b, const struct sip_flow *to)
 	if (sip_flow_equal(&b->to, to))
 		return;
 	look_at_learned(b);
-	keepalive_release(&b->keep);
-	if (!same_nat)
+	/* Behind the same NAT way_hold() moves the hold: that its port changed
+	 * is what the engine learns from. */
+	if (!same_nat) {
+		keepalive_release(&b->keep);
 		forget_nat(b);
-	else if (!b->kind.mapping && !b->kind.filter)
+	} else if (!b->kind.mapping && !b->kind.filter) {
 		b->kind_asked = false;
+	}
 	b->to = *to;
 	way_set_lost(b, false);
 }
