@@ -101,13 +101,28 @@ static void start(struct binding *b, const struct sip_flow *flow)
 	timer_set(reg->conf.loop, &p->timer, 1, ask, p);
 }
 
+/* A trunk trusts us: with its address for a Contact, a phone could have us
+ * call whatever number it likes. */
+static bool is_trunk(const struct registrar *reg, const struct addr *a)
+{
+	const struct conf_trunk *trunks;
+	size_t n = config_trunks(reg->config, &trunks);
+
+	for (size_t i = 0; i < n; i++) {
+		if (addr_same_host(&trunks[i].host, a))
+			return true;
+	}
+	return false;
+}
+
 /* Does the Contact of @b name a place, over UDP, that is not the source? */
 static bool names_another(const struct binding *b, struct addr *out)
 {
 	return b->flow.transport == SIP_UDP &&
 	       !strcasestr(b->contact, ";transport=tcp") &&
 	       !addr_parse_uri(out, b->contact) &&
-	       !addr_same_host(out, &b->flow.remote);
+	       !addr_same_host(out, &b->flow.remote) &&
+	       !is_trunk(b->owner, out);
 }
 
 /* A place that a stranger could be at. */

@@ -195,6 +195,28 @@ static void option_stated_asks_nobody_either(void **state)
 	assert_true(goes_to(rig, "192.0.2.1:40001"));
 }
 
+static void a_trunk_is_nobodys_contact(void **state)
+{
+	static const char *const policies[] = {"auto", "stated"};
+	struct rig *rig = *state;
+
+	for (int i = 0; i < 2; i++) {
+		char phone[320];
+
+		snprintf(phone, sizeof(phone),
+			 "	option contact '%s'\n"
+			 "config trunk 'carrier'\n	option realm 'lan'\n"
+			 "	option host '198.51.100.77'\n",
+			 policies[i]);
+		set_options(rig, "", phone);
+		prepare_elsewhere(rig);
+		assert_int_equal(send_it(rig), 200);
+		pass(rig, SEC(5));
+		assert_int_equal(fake.n_pings, 0);
+		assert_true(goes_to(rig, "192.0.2.1:40001"));
+	}
+}
+
 static void a_contact_that_falls_silent_gives_way_to_the_source(void **state)
 {
 	struct rig *rig = *state;
@@ -260,6 +282,7 @@ int main(void)
 		T(a_phone_over_tcp_is_called_over_its_connection),
 		T(option_source_asks_nobody),
 		T(option_stated_asks_nobody_either),
+		T(a_trunk_is_nobodys_contact),
 		T(a_contact_that_falls_silent_gives_way_to_the_source),
 		T(a_binding_that_ends_ends_its_probe),
 		T(after_a_restart_the_contact_is_asked_again),
