@@ -195,10 +195,12 @@ static void begin(struct keep_flow *f, const struct keep_want *want)
 	learn_begin(&f->learn, &want->learned, keep_now(ka));
 	if (want->learned.answers)
 		f->answers = KEEP_ANSWERS;
+	f->resumed = want->resumed;
 	keep_set_interval(f);
 	if (!resume(f, want))
 		find_place(f);
 	f->phase = (uint16_t)(f->due.slot % (f->interval_ms / WHEEL_SLOT_MS));
+	f->told_phase = f->phase; /* who holds it looks */
 	keep_arm(ka, f->due.slot);
 }
 
@@ -278,7 +280,9 @@ static void set_want(struct keep_want *w, const struct keep *k,
 	if (is_moved)
 		w->learned.answers |= k->flow->answers == KEEP_ANSWERS;
 	else if (k->flow && !sip_flow_equal(&k->flow->flow, to))
-		w->learned = (struct nat_learned){0}; /* it went elsewhere */
+		/* Another NAT, and the same phone. */
+		w->learned =
+			(struct nat_learned){.answers = w->learned.answers};
 }
 
 static void attach(struct keep *k, struct keep_flow *f, enum keep_reason reason,
@@ -302,6 +306,8 @@ int keepalive_hold(struct keepalive *ka, struct keep *k,
 
 	is_moved = k->flow != f && inherit(&learned, k, flow);
 	set_want(&w, k, flow, is_moved);
+	if (f && f->n_holds[KEEP_REG])
+		is_moved = false; /* another account moved first */
 	if (!f)
 		f = make(ka, flow);
 	if (f && k->flow == f)

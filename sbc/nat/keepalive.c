@@ -22,7 +22,7 @@
  *       |            an answer          |      |     anything heard
  *       '---------------> ANSWERS <-----'   ANSWERS <-------------- lost
  *                   OPTIONS, or CRLF                                OPTIONS
- *                   once inbound_holds
+ *                   if that is enough
  *
  * A lost flow is still pinged: whatever comes from there brings it back.  If
  * that is not the answer to a ping, the phone had to speak first, so the NAT
@@ -42,6 +42,7 @@ enum {
 	ANSWER_SLOTS = 3000 / WHEEL_SLOT_MS,
 	TRIES = 3,
 	PROOF_EVERY = 8,
+	ASK_AGAIN = 10, /* cycles, until a mute phone is asked once more */
 	OPEN_EARLY_MS = 2000, /* room for an experiment to find a free slot */
 	CLOSE_EARLY_MS = 1000,
 	WALL_STEP_MS = 500, /* the wall clock was set */
@@ -181,6 +182,15 @@ static void plan(struct keep_flow *f)
 
 /* ---- sending -------------------------------------------------------------- */
 
+/* A lost CRLF CRLF is not repeated, so the NAT forgets.  They do where pings
+ * are no further apart than they would be without learning, and next to
+ * nothing is lost. */
+static bool is_crlf_enough(const struct keep_flow *f)
+{
+	return f->learn.inbound_holds && f->interval_ms <= f->base_ms &&
+	       f->unanswered * 100 <= f->answered;
+}
+
 enum keep_method keep_method(const struct keep_flow *f)
 {
 	if (f->flow.transport != SIP_UDP || f->how == KEEP_ALWAYS_CRLF)
@@ -188,7 +198,7 @@ enum keep_method keep_method(const struct keep_flow *f)
 	if (f->how == KEEP_ALWAYS_OPTIONS || f->lost_at ||
 	    f->learn.step == LEARN_OPENING || f->learn.step == LEARN_CLOSING)
 		return KEEP_OPTIONS;
-	if (!f->careful || f->answers == KEEP_MUTE || f->learn.inbound_holds ||
+	if (!f->careful || f->answers == KEEP_MUTE || is_crlf_enough(f) ||
 	    (f->learn.step == LEARN_OPEN && f->learn.by_crlf))
 		return KEEP_CRLF;
 	return KEEP_OPTIONS;
@@ -312,7 +322,7 @@ void keep_conclude(struct keep_flow *f, bool by_answer)
 	if (f->learn.step == LEARN_CLOSING)
 		is_news = judge(f, by_answer);
 	else if ((f->back_at || f->lost_at) && !by_answer && learns(f) &&
-		 !learn_is_away(&f->learn, at))
+		 !f->resumed && !learn_is_away(&f->learn, at))
 		is_news = learn_missed(&f->learn);
 	f->back_at = 0;
 	f->strange = 0;
@@ -331,6 +341,7 @@ static bool tell_news(struct keep_flow *f)
 	if (!f->news)
 		return true;
 	f->news = false;
+	f->told_phase = f->phase;
 	return keep_tell(f, KEEP_LEARNED);
 }
 
@@ -404,6 +415,7 @@ void keepalive_answered(struct keepalive *ka, const struct sip_flow *flow,
 		note_rtt(f); /* which of several it answers is not known */
 	is_first = !f->proved;
 	f->proved = true;
+	f->resumed = false;
 	f->news |= f->answers != KEEP_ANSWERS;
 	f->answers = KEEP_ANSWERS;
 	keep_conclude(f, true);
@@ -441,6 +453,15 @@ void keep_cycle(struct keep_flow *f)
 	plan(f);
 }
 
+/* Its place is no more where a restart would look for it. */
+static bool has_drifted(const struct keep_flow *f)
+{
+	int64_t n = interval_slots(f);
+	int64_t off = (f->phase - f->told_phase + n) % n;
+
+	return off > n / 8 && off < n - n / 8;
+}
+
 void keepalive_refreshed(struct keep *k)
 {
 	struct keep_flow *f = k->flow;
@@ -449,7 +470,12 @@ void keepalive_refreshed(struct keep *k)
 		return;
 	if (f->learn.step == LEARN_CLOSING || f->back_at)
 		keep_conclude(f, false);
+	if (f->answers == KEEP_MUTE && ++f->mute_cycles >= ASK_AGAIN) {
+		f->answers = KEEP_UNTOLD; /* perhaps it was not there yet */
+		f->mute_cycles = 0;
+	}
 	keep_cycle(f);
+	f->news |= has_drifted(f);
 	tell_news(f);
 }
 

@@ -59,13 +59,16 @@ struct keep_flow {
 	uint32_t interval_ms; /* in force, whole slots */
 	uint16_t n_holds[KEEP_REASONS];
 	uint16_t phase;       /* slot modulo interval */
+	uint16_t told_phase;  /* as the owners know it */
 	uint8_t how, answers; /* of keep_want; enum keep_answers */
 	uint8_t tries;        /* of the OPTIONS under way */
 	uint8_t strange;      /* packets since the experiment's end */
 	uint8_t since_proof;  /* CRLFs since the last OPTIONS */
+	uint8_t mute_cycles;  /* REGISTERs since it was found mute */
 	bool careful, proved;
-	bool repeated;      /* the OPTIONS with the present token */
-	bool news;          /* learned something that is not yet told */
+	bool resumed;  /* from before a restart, and nothing answered since */
+	bool repeated; /* the OPTIONS with the present token */
+	bool news;     /* learned something that is not yet told */
 	bool telling, dead; /* its holds are being told; it ends after that */
 };
 

@@ -108,7 +108,7 @@ struct nat_learned {
 	uint16_t ceiling_s;   /* shortest that it did not, 0 = none */
 	bool answers;         /* the phone answers OPTIONS */
 	bool inbound_holds;   /* proved: our packets alone keep it open */
-	uint32_t interval_ms; /* between pings; 0 = nothing learned */
+	uint32_t interval_ms; /* between pings; 0 = nothing known */
 	uint32_t
 		phase_ms; /* its place: wall clock at a ping, modulo interval */
 };
@@ -122,7 +122,9 @@ struct keep_want {
 	bool careful;
 	/* Of an earlier flow of the same peer, or from before a restart. */
 	struct nat_learned learned;
-	/* Another process kept it until just now: go on at learned.phase_ms. */
+	/* Another process kept it until just now: go on at learned.phase_ms,
+	 * and soon if that fell into the time when nobody did.  All such holds
+	 * are made before the loop turns. */
 	bool resumed;
 	const char *target; /* Request-URI of OPTIONS; lives as long as the
 			       hold.  NULL: the flow's remote address */
@@ -141,7 +143,8 @@ enum keep_event {
 			 gone: nothing comes through any more */
 	KEEP_BACK,    /* it was lost, and something came */
 	KEEP_PROVED,  /* the first answer to an OPTIONS on this flow */
-	KEEP_LEARNED, /* keep_info.learned is worth keeping anew */
+	KEEP_LEARNED, /* keep_info.learned is worth keeping anew; not for the
+			 place that keepalive_hold() gives: look after that */
 };
 
 /* To look at. */
@@ -169,15 +172,18 @@ struct keepalive_conf {
 	/* Told for every hold of the flow; holds may be made and released. */
 	void (*event)(void *arg, struct keep *k, enum keep_event event);
 	void *arg;
-	unsigned speed; /* divides every time of the engine, for tests; 0 = 1 */
+	/* Divides every time of the engine, for tests; 0 = 1.  Intervals and
+	 * what was learned are told undivided, moments as they are. */
+	unsigned speed;
 };
 
 int keepalive_create(struct keepalive **out, const struct keepalive_conf *conf);
 /* Holds that are left point nowhere.  Accepts NULL. */
 void keepalive_destroy(struct keepalive *ka);
 
-/* @k holds @flow from now on; a former hold of @k ends.  -ENOMEM: it holds
- * nothing. */
+/* @k holds @flow from now on; a former hold of @k ends.  What was learned moves
+ * along to another port of the same host, and that it moved is learned from:
+ * do not release it first.  -ENOMEM: it holds nothing. */
 int keepalive_hold(struct keepalive *ka, struct keep *k,
 		   const struct sip_flow *flow, enum keep_reason reason,
 		   const struct keep_want *want);

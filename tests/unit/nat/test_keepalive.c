@@ -357,17 +357,47 @@ static void a_phone_that_never_answers_gets_crlf(void **state)
 	assert_int_equal(look(&holds[0]).method, KEEP_CRLF);
 }
 
+static void a_mute_phone_is_asked_again_some_cycles_later(void **state)
+{
+	struct rig *rig = *state;
+
+	careful(rig);
+	pass(rig, 60000);
+	assert_int_equal(rig->options, 3);
+	rig->answers = true;
+	for (int i = 0; i < 11; i++) {
+		pass(rig, 60000);
+		keepalive_heard(rig->ka, &rig->phone);
+		keepalive_refreshed(&holds[0]);
+	}
+	pass(rig, 15000);
+	assert_true(look(&holds[0]).learned.answers);
+}
+
 static void proved_inbound_means_crlf_and_every_eighth_proves_it(void **state)
 {
 	struct rig *rig = *state;
 
 	rig->answers = true;
 	rig->want.learned = (struct nat_learned){
-		.floor_s = 50, .answers = true, .inbound_holds = true};
+		.floor_s = 30, .answers = true, .inbound_holds = true};
 	careful(rig);
-	assert_int_equal(look(&holds[0]).interval_ms, 40000);
-	pass(rig, 16 * 40000);
+	assert_int_equal(look(&holds[0]).interval_ms, 24000);
+	pass(rig, 16 * 24000);
 	assert_int_equal(rig->pings, 16);
+	assert_int_equal(rig->options, 2);
+}
+
+static void long_intervals_need_what_is_repeated_when_lost(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->want.learned = (struct nat_learned){
+		.floor_s = 200, .answers = true, .inbound_holds = true};
+	careful(rig);
+	pass_to_ping(rig);
+	assert_int_equal(rig->last.method, KEEP_OPTIONS);
+	pass(rig, 3000);
 	assert_int_equal(rig->options, 2);
 }
 
@@ -524,6 +554,43 @@ static void back_by_the_phones_own_word_the_interval_was_too_long(void **state)
 	keepalive_refreshed(&holds[0]);
 	assert_int_equal(look(&holds[0]).interval_ms, 10000);
 	assert_true(rig->events[KEEP_LEARNED] > 0);
+}
+
+static void lost_while_we_were_down_teaches_nothing(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->want.resumed = true;
+	rig->want.learned =
+		(struct nat_learned){.floor_s = 100, .answers = true};
+	careful(rig);
+	pass(rig, 100000);
+	assert_true(keepalive_is_lost(&holds[0]));
+	keepalive_heard(rig->ka, &rig->phone);
+	keepalive_refreshed(&holds[0]);
+	assert_int_equal(look(&holds[0]).learned.floor_s, 100);
+}
+
+static void two_accounts_of_one_phone_learn_from_a_move_once(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->want.learned =
+		(struct nat_learned){.floor_s = 200, .answers = true};
+	careful(rig);
+	hold(rig, &holds[1], KEEP_REG);
+	pass_to_ping(rig);
+	answer(rig);
+	pass(rig, 200000);
+	assert_true(keepalive_is_lost(&holds[0]));
+	rig->want.learned = (struct nat_learned){0};
+	addr_set_port(&rig->phone.remote, 40113);
+	hold(rig, &holds[0], KEEP_REG);
+	assert_int_equal(look(&holds[0]).learned.floor_s, 80);
+	hold(rig, &holds[1], KEEP_REG);
+	assert_int_equal(look(&holds[0]).learned.floor_s, 80);
+	assert_int_equal(keepalive_flows(rig->ka), 1);
+	assert_int_equal(keepalive_lost(rig->ka), 0);
 }
 
 static void a_lost_flow_that_is_released_is_no_more_counted(void **state)
@@ -689,6 +756,30 @@ static void an_idle_phone_is_learned_from_its_own_cycle(void **state)
 	assert_int_equal(look(&holds[0]).learned.floor_s, 15 + 3 * 12);
 	/* One for the first answer, and one for each step. */
 	assert_int_equal(rig->events[KEEP_LEARNED], 1 + 3);
+}
+
+static void a_place_that_moved_is_told_at_the_next_refresh(void **state)
+{
+	struct rig *rig = *state;
+	uint32_t before;
+
+	hold(rig, &holds[0], KEEP_REG);
+	before = look(&holds[0]).learned.phase_ms;
+	pass(rig, 60000);
+	keepalive_refreshed(&holds[0]);
+	assert_int_equal(rig->events[KEEP_LEARNED], 0);
+	/* A crowd takes its slot for some rounds. */
+	for (unsigned i = 1; i < 400; i++) {
+		rig->want.interval_ms = 30000 + i % 7 * 1000;
+		addr_set_port(&rig->phone.remote, (uint16_t)i);
+		hold(rig, &holds[i], KEEP_REG);
+	}
+	for (int i = 0; i < 400 && !rig->events[KEEP_LEARNED]; i++) {
+		pass(rig, 30000);
+		keepalive_refreshed(&holds[0]);
+	}
+	assert_int_equal(rig->events[KEEP_LEARNED], 1);
+	assert_true(look(&holds[0]).learned.phase_ms != before);
 }
 
 static void speed_divides_every_time(void **state)
@@ -943,7 +1034,9 @@ int main(void)
 		T(fixed_methods_keep_method_and_interval),
 		T(a_stream_gets_crlf_at_its_interval),
 		T(a_phone_that_never_answers_gets_crlf),
+		T(a_mute_phone_is_asked_again_some_cycles_later),
 		T(proved_inbound_means_crlf_and_every_eighth_proves_it),
+		T(long_intervals_need_what_is_repeated_when_lost),
 		T(the_target_is_borrowed_from_whoever_has_one),
 		T(evidence_that_comes_later_makes_it_careful),
 		T(tokens_are_checked_by_value_and_flow),
@@ -953,6 +1046,8 @@ int main(void)
 		T(a_lost_flow_is_pinged_on_and_comes_back),
 		T(back_by_an_answer_the_nat_was_not_to_blame),
 		T(back_by_the_phones_own_word_the_interval_was_too_long),
+		T(lost_while_we_were_down_teaches_nothing),
+		T(two_accounts_of_one_phone_learn_from_a_move_once),
 		T(a_lost_flow_that_is_released_is_no_more_counted),
 		T(a_closed_connection_is_lost_at_once),
 		T(our_own_trouble_is_no_loss),
@@ -963,6 +1058,7 @@ int main(void)
 		T(what_was_learned_moves_along_but_not_to_another_host),
 		T(nothing_is_silent_during_a_call),
 		T(an_idle_phone_is_learned_from_its_own_cycle),
+		T(a_place_that_moved_is_told_at_the_next_refresh),
 		T(speed_divides_every_time),
 		T(the_timer_stands_at_the_next_ping_and_no_earlier),
 		T(a_binding_that_only_knew_crlf_is_small),
