@@ -15,7 +15,8 @@
 
 enum {
 	/* What is made in one turn of the loop: well below a millisecond. */
-	PHONES_AT_ONCE = 64,
+	PHONES_AT_ONCE = 24,
+	LOOKED_AT_ONCE = 256, /* in search of one phone's */
 	CALLS_AT_ONCE = 16,
 };
 
@@ -121,7 +122,7 @@ static unsigned some_of_phone(const struct api_source *s, struct api_list *list,
 {
 	struct pick pick = {list->phone, out};
 
-	return registrar_slice(s->registrar, &list->after, PHONES_AT_ONCE,
+	return registrar_slice(s->registrar, &list->after, LOOKED_AT_ONCE,
 			       add_if_of_phone, &pick);
 }
 

@@ -63,7 +63,7 @@ void rows_history_finish(struct rows_history *r);
 int rows_history_add(struct rows_history *r, uint64_t seq,
 		     const struct history_row *row);
 /* Remove up to @budget of the oldest rows: those beyond @max, and those from
- * before @until. */
+ * before @until (0 = however old). */
 int rows_history_prune(struct rows_history *r, int64_t max, wall_ms until,
 		       int64_t budget);
 /* The transaction was rolled back: count anew. */

@@ -174,7 +174,7 @@ int rows_history_prune(struct rows_history *r, int64_t max, wall_ms until,
 		err = take_away(r, r->stmt[HISTORY_TRIM]);
 		budget -= excess;
 	}
-	if (err || budget <= 0)
+	if (err || budget <= 0 || !until)
 		return err;
 	sqlite3_bind_int64(r->stmt[HISTORY_AGE], 1, budget);
 	sqlite3_bind_int64(r->stmt[HISTORY_AGE], 2, until);

@@ -88,16 +88,18 @@ static int apply_history(struct store *s, const struct journal_record *rec)
 static int prune(struct store *s)
 {
 	mono_ms now = clock_mono();
+	bool is_time = now >= s->prune_at;
+	wall_ms until = clock_wall() - (wall_ms)HISTORY_DAYS * 86400 * 1000;
 	int err;
 
-	if (!s->n_added && now < s->prune_at)
+	if (!s->n_added && !is_time)
 		return 0;
 	err = rows_history_prune(&s->db->history, HISTORY_ROWS_MAX,
-				 clock_wall() -
-					 (wall_ms)HISTORY_DAYS * 86400 * 1000,
+				 is_time ? until : 0,
 				 HISTORY_PRUNE_ROWS + 2 * s->n_added);
 	s->n_added = 0;
-	s->prune_at = now + HISTORY_PRUNE_MS;
+	if (is_time)
+		s->prune_at = now + HISTORY_PRUNE_MS;
 	return err;
 }
 
