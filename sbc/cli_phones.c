@@ -129,11 +129,16 @@ static void print_evidence(const json_t *nat)
 
 static void print_kind(const json_t *nat)
 {
+	const char *kind = cli_text(nat, "kind");
+	bool is_known = strcmp(kind, "unknown") != 0;
 	char words[WORDS];
 	struct buf b;
 
+	if (!is_known && !is_true(nat, "behind") && !has(nat, "floor_s") &&
+	    !has(nat, "ceiling_s"))
+		return;
 	buf_init(&b, words, sizeof(words));
-	buf_printf(&b, "%s", cli_text(nat, "kind"));
+	buf_puts(&b, is_known ? kind : "of unknown kind");
 	if (has(nat, "lifetime_s"))
 		buf_printf(&b, "; forgets after about %lld s of silence",
 			   cli_int(nat, "lifetime_s"));

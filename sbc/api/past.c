@@ -180,8 +180,8 @@ static void answered(void *arg, const struct store_history *h)
 	int err = h->err;
 	json_t *body;
 
-	body = err ? render_problem("the history cannot be read now: the "
-				    "disk is sick; see sbc status")
+	body = err ? render_problem(
+			     "the history cannot be read now; see sbc status")
 		   : history_json(w, h);
 	free(w);
 	later.done(later.arg, err ? 503 : body ? 200 : 500, body);

@@ -828,9 +828,9 @@ static void a_sick_disk_is_503(void **state)
 static void wrong_options_are_400(void **state)
 {
 	static const char *const wrong[] = {
-		"at=14:03", "at=",        "from=yesterday",
+		"at=14:03", "at=",       "from=yesterday",
 		"limit=0",  "limit=251", "limit=x",
-		"x=1",      "=",          "at=2999-01-01T00:00:00Z",
+		"x=1",      "=",         "at=2999-01-01T00:00:00Z",
 	};
 	char path[128];
 
