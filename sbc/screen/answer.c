@@ -14,6 +14,7 @@
 #include "core/rand.h"
 #include "screen/screen.h"
 #include "screen/shape.h"
+#include "screen/stun.h"
 
 enum { FROM, TO, CALL_ID, CSEQ, COPIED };
 
@@ -165,6 +166,8 @@ int screen_answer(struct buf *out, enum screen_verdict verdict,
 	struct copy k = {0};
 	char tag[17];
 
+	if (verdict == SCREEN_STUN)
+		return stun_answer(out, p, n, source);
 	if (!status || collect(&k, p, n))
 		return -EINVAL;
 	buf_puts(out, status);

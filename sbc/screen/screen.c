@@ -12,6 +12,7 @@
 
 #include "screen/rate.h"
 #include "screen/shape.h"
+#include "screen/stun.h"
 
 struct screen {
 	struct rate *rate;
@@ -54,7 +55,8 @@ static enum screen_verdict judge(struct screen *s, const uint8_t *p, size_t n,
 	enum screen_class cls;
 	struct shape shape;
 
-	if (shape_is_ping(p, n))
+	/* One that wants an answer costs like a request. */
+	if (shape_is_ping(p, n) && !stun_is_request(p, n))
 		return SCREEN_KEEPALIVE;
 	if (!rate_admit(s->rate, source, now, &cls))
 		return SCREEN_RATE;

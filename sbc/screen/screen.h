@@ -25,6 +25,8 @@ struct screen;
 enum screen_verdict {
 	SCREEN_PASS,
 	SCREEN_KEEPALIVE, /* CRLF, zero bytes, STUN shape: swallow silently */
+	SCREEN_STUN,      /* a STUN Binding request: screen_answer() writes the
+			response */
 	SCREEN_SHAPE,     /* drop: cannot be SIP, or is a trap */
 	SCREEN_SCANNER,   /* drop: user agent of a known scanner */
 	SCREEN_RATE,      /* drop: over the source's budget */
@@ -67,11 +69,12 @@ enum screen_verdict screen_message(struct screen *s, struct str call_id,
 /* The shape part alone, pure: for the fuzz target and for TCP peers. */
 enum screen_verdict screen_shape(const uint8_t *p, size_t n);
 /*
- * The answer that verdict @verdict (MALFORMED, METHOD or VERSION) asks for,
- * with the request's Via, From, To, Call-ID and CSeq; send it to @source, from
- * where the request came in, and nowhere else.  At most 300 bytes longer than
- * the request's copied headers.  -EINVAL: one of them is missing or @verdict
- * has no answer: say nothing.  -ENOSPC when @out overflows.
+ * The answer that verdict @verdict asks for: to STUN, where the request came
+ * from; to MALFORMED, METHOD or VERSION, one with the request's Via, From, To,
+ * Call-ID and CSeq, at most 300 bytes longer than those.  Send it to @source,
+ * from where the request came in, and nowhere else.  -EINVAL: something is
+ * missing or @verdict has no answer: say nothing.  -ENOSPC when @out, which
+ * must be empty, overflows.
  */
 int screen_answer(struct buf *out, enum screen_verdict verdict,
 		  const uint8_t *p, size_t n, const struct addr *source);

@@ -16,11 +16,11 @@
 #include <strings.h>
 
 #include "core/limits.h"
+#include "screen/stun.h"
 
 enum {
 	MIN_BYTES = 20,
 	PING_BYTES = 4, /* nothing this short is SIP or an attack */
-	STUN_BYTES = 20,
 	MAX_HEADERS = 100,
 	MAX_HEADER_BYTES = 8192,
 	MAX_METHOD_BYTES = 32,
@@ -186,20 +186,9 @@ int shape_header_next(struct str *text, struct shape_header *out)
 
 /* ---- pings ----------------------------------------------------------------- */
 
-/* RFC 5389 6, RFC 3489: two zero bits, length of the rest in whole words. */
-static bool is_stun(const uint8_t *p, size_t n)
-{
-	struct cursor c = cursor_of(p, n);
-	uint16_t type = cursor_u16(&c);
-	uint16_t length = cursor_u16(&c);
-
-	return n >= STUN_BYTES && type < 0x0400 && length == n - STUN_BYTES &&
-	       length % 4 == 0;
-}
-
 bool shape_is_ping(const uint8_t *p, size_t n)
 {
-	if (n <= PING_BYTES || is_stun(p, n))
+	if (n <= PING_BYTES || stun_is_message(p, n))
 		return true;
 	if (n > MIN_BYTES)
 		return false;
@@ -426,6 +415,10 @@ static enum screen_verdict look_message(struct shape *out, const uint8_t *p,
 void shape_look(struct shape *out, const uint8_t *p, size_t n)
 {
 	*out = (struct shape){0};
-	out->verdict = shape_is_ping(p, n) ? SCREEN_KEEPALIVE
-					   : look_message(out, p, n);
+	if (stun_is_request(p, n))
+		out->verdict = SCREEN_STUN;
+	else if (shape_is_ping(p, n))
+		out->verdict = SCREEN_KEEPALIVE;
+	else
+		out->verdict = look_message(out, p, n);
 }

@@ -323,7 +323,7 @@ static void answer_raw(const struct bound *b, enum screen_verdict verdict,
 	struct buf out;
 
 	if (verdict != SCREEN_MALFORMED && verdict != SCREEN_METHOD &&
-	    verdict != SCREEN_VERSION)
+	    verdict != SCREEN_VERSION && verdict != SCREEN_STUN)
 		return;
 	if (!guard.conf.may_answer(guard.conf.arg, &b->local, source))
 		return;
@@ -367,13 +367,11 @@ size_t sip_last_datagram(const uint8_t **bytes)
 	return guard.last_bytes;
 }
 
-static bool is_taken(const struct bound *b, enum screen_verdict verdict,
-		     size_t n, const struct addr *source)
+/* Not garbage, nor over the budget: it tells that a peer is there. */
+static bool is_heard(enum screen_verdict verdict)
 {
-	if (verdict != SCREEN_PASS && verdict != SCREEN_KEEPALIVE)
-		return false;
-	return guard.conf.datagram(guard.conf.arg, &b->local, source,
-				   guard.datagram, n);
+	return verdict == SCREEN_PASS || verdict == SCREEN_KEEPALIVE ||
+	       verdict == SCREEN_STUN;
 }
 
 /* Read until the screen lets one through; -1 and errno when none is left. */
@@ -403,7 +401,9 @@ static issize_t next_datagram(const struct bound *b)
 			verdict = screen_datagram(guard.conf.screen,
 						  guard.datagram, (size_t)n,
 						  &source, clock_mono());
-		if (is_taken(b, verdict, (size_t)n, &source))
+		if (is_heard(verdict) &&
+		    guard.conf.datagram(guard.conf.arg, &b->local, &source,
+					guard.datagram, (size_t)n))
 			continue;
 		if (verdict == SCREEN_PASS && n > 1) {
 			guard.waiting_fd = b->fd;

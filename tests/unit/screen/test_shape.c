@@ -25,7 +25,7 @@
 #define LINE "OPTIONS sip:b@example.com SIP/2.0\r\n"
 
 static const char *const names[SCREEN_VERDICTS] = {
-	"PASS", "KEEPALIVE", "SHAPE",  "SCANNER",
+	"PASS", "KEEPALIVE", "STUN",   "SHAPE",   "SCANNER",
 	"RATE", "MALFORMED", "METHOD", "VERSION",
 };
 
@@ -112,8 +112,8 @@ static void torture_without_sense_is_dropped(void **state)
 
 static void keepalives_of_all_kinds_are_swallowed(void **state)
 {
-	static const uint8_t stun[20] = {0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42};
-	static const uint8_t old_stun[28] = {0, 1, 0, 8};
+	/* A Binding indication, which wants no answer. */
+	static const uint8_t stun[20] = {0, 0x11, 0, 0, 0x21, 0x12, 0xa4, 0x42};
 	static const uint8_t zeros[20];
 
 	expect("\r\n\r\n", SCREEN_KEEPALIVE);
@@ -124,7 +124,15 @@ static void keepalives_of_all_kinds_are_swallowed(void **state)
 	expect_bytes(zeros, 12, SCREEN_KEEPALIVE);
 	expect("jaK", SCREEN_KEEPALIVE);
 	expect_bytes(stun, sizeof(stun), SCREEN_KEEPALIVE);
-	expect_bytes(old_stun, sizeof(old_stun), SCREEN_KEEPALIVE);
+}
+
+static void a_stun_request_is_told_apart(void **state)
+{
+	static const uint8_t stun[20] = {0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42};
+	static const uint8_t old_stun[28] = {0, 1, 0, 8};
+
+	expect_bytes(stun, sizeof(stun), SCREEN_STUN);
+	expect_bytes(old_stun, sizeof(old_stun), SCREEN_STUN);
 }
 
 static void stun_with_a_wrong_length_is_dropped(void **state)
@@ -448,6 +456,7 @@ int main(void)
 			torture_that_the_library_swallows_is_answered_by_us),
 		cmocka_unit_test(torture_without_sense_is_dropped),
 		cmocka_unit_test(keepalives_of_all_kinds_are_swallowed),
+		cmocka_unit_test(a_stun_request_is_told_apart),
 		cmocka_unit_test(stun_with_a_wrong_length_is_dropped),
 		cmocka_unit_test(plain_request_passes),
 		cmocka_unit_test(bare_line_feeds_pass),
