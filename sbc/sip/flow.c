@@ -127,8 +127,10 @@ static void conn_release(struct sip_stack *sip, struct conn *c)
 
 void conn_set_fd(struct conn *c, int fd)
 {
-	if (c->fd < 0 && !stream_claim(fd, c->gen, &c->remote))
-		c->fd = fd;
+	if (c->fd >= 0 || stream_claim(fd, c->gen, &c->remote))
+		return;
+	c->fd = fd;
+	c->accepted = stream_is_accepted(fd);
 }
 
 void conn_bytes(void *arg, uint32_t gen)
@@ -152,8 +154,8 @@ static bool is_idle(const struct conn *c, mono_ms now)
 		heard = stream_heard(c->fd);
 	if (c->users || now < c->keep_until)
 		return false;
-	return now - heard >= (stream_is_accepted(c->fd) ? IDLE_STRANGER_MS
-							 : IDLE_OUTGOING_MS);
+	return now - heard >=
+	       (c->accepted ? IDLE_STRANGER_MS : IDLE_OUTGOING_MS);
 }
 
 struct sweep {

@@ -226,8 +226,14 @@ static void check_syntax(struct verdict *v, msg_t *msg, const sip_t *s)
 	}
 }
 
-/* Option tags that nobody here knows, as an Unsupported header's value.  Path
- * is for the registrar (RFC 3327). */
+/* What the registrar does (RFC 3327, RFC 5626). */
+static bool is_of_register(const char *tag)
+{
+	return str_case_eq_c(str_of(tag), "path") ||
+	       str_case_eq_c(str_of(tag), "outbound");
+}
+
+/* Option tags that nobody here knows, as an Unsupported header's value. */
 static bool unsupported(const sip_t *s, char *out, size_t cap)
 {
 	const sip_require_t *lists[] = {
@@ -240,7 +246,7 @@ static bool unsupported(const sip_t *s, char *out, size_t cap)
 			continue;
 		for (const msg_param_t *t = lists[i]->k_items; *t; t++) {
 			if (s->sip_request->rq_method == sip_method_register &&
-			    str_case_eq_c(str_of(*t), "path"))
+			    is_of_register(*t))
 				continue;
 			buf_printf(&b, "%s%s", b.n ? ", " : "", *t);
 		}

@@ -108,6 +108,9 @@ static int add_headers(msg_t *msg, const struct sip_message *m)
 	return 0;
 }
 
+/* Without ;ob: that asks a peer to come back along this flow (RFC 5626 4.3),
+ * which is for those whom nobody could reach otherwise.  Our address is one
+ * that everybody can. */
 static int add_contact(msg_t *msg, const struct sip_flow *flow,
 		       const char *user)
 {

@@ -97,7 +97,8 @@ struct sip_view {
 	int status;         /* 0 = a request */
 	const char *phrase; /* responses */
 	bool internal;      /* a response that the stack made: time-out (408),
-			       transport error (503) */
+			       transport error (503), the peer's connection
+			       closed before it answered (430, RFC 5626) */
 	struct sip_flow flow;
 	const char *realm; /* name of the realm it arrived in */
 
@@ -321,7 +322,8 @@ int sip_dialog_answer(struct sip_dialog **out, struct sip_txn *txn,
 void sip_dialog_destroy(struct sip_dialog *d); /* accepts NULL */
 
 /* Send a request in (or, INVITE, for) the dialog.  -EAGAIN: too many client
- * transactions are open.  With @fn NULL nobody hears the response and @out
+ * transactions are open.  -ENOTCONN, -ENETDOWN: the flow is dead already, as
+ * an internal 430 says later.  With @fn NULL nobody hears the response and @out
  * may be NULL. */
 int sip_dialog_request(struct sip_dialog *d, struct sip_txn **out,
 		       const struct sip_message *m, sip_response_fn fn,

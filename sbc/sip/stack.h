@@ -49,6 +49,7 @@ struct conn {
 	int fd; /* -1 = not known */
 	const struct listener *on;
 	struct addr remote;
+	bool accepted;      /* the peer made it */
 	unsigned users;     /* dialogs and transactions on it */
 	mono_ms heard;      /* last message */
 	mono_ms keep_until; /* a phone registered over it */
@@ -186,6 +187,7 @@ struct sip_txn {
 	bool released;                      /* nobody listens */
 	bool cancel_wanted; /* waits for a provisional response */
 	bool provisional, cancelled;
+	bool on_peers_flow; /* client side: along a connection of the peer's */
 	struct timer timer; /* client side: the end of waiting */
 };
 

@@ -283,6 +283,20 @@ static void finish(struct sip_txn *txn, int status, const char *to_tag)
 	str_copy(txn->final_tag, sizeof(txn->final_tag), str_of(to_tag));
 }
 
+/*
+ * The library's 503 says that the transport failed.  Along a connection that
+ * the peer made, and that nobody else can make again, it is the flow that
+ * failed (RFC 5626 5.3.1, 11.5); what never had a flow cannot be reached.
+ */
+static void name_failure(const struct sip_txn *txn, struct sip_view *view)
+{
+	view->flow = txn->flow;
+	if (!txn->on_peers_flow || sip_flow_alive(txn->sip, &txn->flow))
+		return;
+	view->status = 430;
+	view->phrase = "Flow Failed";
+}
+
 /* An answer that never came, made up. */
 static void tell_timeout(struct sip_txn *txn)
 {
@@ -297,6 +311,7 @@ static void tell_timeout(struct sip_txn *txn)
 				.retry_after = -1};
 
 	set_view_way(txn->sip, &view, &txn->flow);
+	name_failure(txn, &view);
 	txn->response(txn->arg, txn, &view);
 }
 
@@ -393,6 +408,8 @@ static void deliver(struct sip_txn *txn, const sip_t *s)
 
 	if (msg && s && !view_fill(&view, msg_home(msg), msg, s)) {
 		set_view_way(txn->sip, &view, &txn->flow);
+		if (view.internal)
+			name_failure(txn, &view);
 		txn->response(txn->arg, txn, &view);
 	} else if (txn->final) {
 		tell_timeout(txn);
@@ -477,6 +494,7 @@ int txn_send(struct sip_txn **out, struct sip_stack *sip, msg_t *msg,
 	sip_method_t method = sip_object(msg)->sip_request->rq_method;
 	struct sip_flow way = *flow;
 	struct sip_txn *txn = NULL;
+	const struct conn *c;
 	struct flow_out to;
 	sip_via_t *via;
 	int err;
@@ -507,6 +525,8 @@ int txn_send(struct sip_txn **out, struct sip_stack *sip, msg_t *msg,
 	if (!txn->orq)
 		goto fail;
 	sip->client_txns++;
+	c = conn_by_gen(sip, flow->conn);
+	txn->on_peers_flow = c && c->accepted;
 	if (flow->transport == SIP_TCP && !flow->conn) {
 		note_connection(txn);
 		flow_use(sip, &txn->flow, 1);

@@ -37,7 +37,10 @@ static void on_answer(void *arg, struct sip_txn *txn,
 {
 	struct rig *rig = arg;
 
+	rig->answers++;
 	rig->last_status = view->status;
+	rig->last_internal = view->internal;
+	rig->last_flow = view->flow;
 	if (view->status >= 200 && view->status < 300 &&
 	    view->method == SIP_INVITE) {
 		sip_dialog_establish(rig->dialog, view);
@@ -478,8 +481,13 @@ static void a_phone_is_called_over_its_own_connection(void **state)
 	/* It hangs up the line: told at once, not after 32 s. */
 	close(fd);
 	rig_turn(rig);
-	assert_int_equal(rig->last_status, 503);
+	assert_int_equal(rig->last_status, 430);
+	assert_true(rig->last_internal);
+	assert_true(sip_flow_equal(&rig->last_flow, &conf.flow));
 	assert_false(sip_flow_alive(rig->sip, &conf.flow));
+	assert_int_equal(sip_client_txns(rig->sip), 0);
+	/* And from now on before anything is sent. */
+	assert_int_equal(send_request(rig, SIP_INFO), -ENOTCONN);
 }
 
 static void a_refused_connection_is_503(void **state)
@@ -496,6 +504,62 @@ static void a_refused_connection_is_503(void **state)
 	assert_int_equal(send_request(rig, SIP_OPTIONS), 0);
 	rig_advance(rig, 200);
 	assert_int_equal(rig->last_status, 503);
+}
+
+/* A trunk's: anybody may connect to it again. */
+static void a_connection_of_ours_that_closes_is_503(void **state)
+{
+	struct rig *rig = *state;
+	struct sip_dialog_conf conf = *call_conf(rig);
+	struct addr to;
+	int listener = rig_socket(&to, SOCK_STREAM), fd;
+
+	assert_int_equal(listen(listener, 4), 0);
+	assert_int_equal(sip_flow_to(rig->sip, "lan", SIP_TCP, &to, &conf.flow),
+			 0);
+	assert_int_equal(sip_dialog_call(&rig->dialog, rig->sip, &conf), 0);
+	assert_int_equal(send_request(rig, SIP_OPTIONS), 0);
+	fd = accept(listener, NULL, NULL);
+	assert_true(fd >= 0);
+	rig_turn(rig);
+	close(fd);
+	close(listener);
+	rig_advance(rig, 200);
+	assert_int_equal(rig->last_status, 503);
+}
+
+/* ICMP says so; nobody else's request suffers. */
+static void a_port_where_nobody_listens_is_503_at_once(void **state)
+{
+	struct rig *rig = *state;
+	struct sip_dialog_conf conf = *call_conf(rig);
+	struct sip_dialog *dead;
+	struct sip_txn *txn = NULL;
+	const struct sip_message m = {.method = SIP_INVITE, .contact = true};
+	struct addr gone;
+
+	assert_int_equal(sip_dialog_call(&rig->dialog, rig->sip, &conf), 0);
+	assert_int_equal(
+		sip_dialog_request(rig->dialog, &rig->txn, &m, on_answer, rig),
+		0);
+	close(rig_socket(&gone, SOCK_DGRAM));
+	assert_int_equal(
+		sip_flow_to(rig->sip, "lan", SIP_UDP, &gone, &conf.flow), 0);
+	assert_int_equal(sip_dialog_call(&dead, rig->sip, &conf), 0);
+	assert_int_equal(sip_dialog_request(dead, &txn, &m, on_answer, rig), 0);
+	rig_advance(rig, 100);
+	assert_int_equal(rig->answers, 1);
+	assert_int_equal(rig->last_status, 503);
+	assert_true(rig->last_internal);
+	assert_true(addr_equal(&rig->last_flow.remote, &gone));
+	assert_int_equal(sip_client_txns(rig->sip), 1);
+	assert_true(rig_recv(rig));
+	assert_memory_equal(rig->msg, "INVITE ", 7);
+	rig_answer(rig, 486, "t", "");
+	assert_int_equal(rig->answers, 2);
+	assert_int_equal(rig->last_status, 486);
+	sip_txn_release(txn);
+	sip_dialog_destroy(dead);
 }
 
 int main(void)
@@ -523,6 +587,8 @@ int main(void)
 		TEST(a_connection_is_opened_and_taken_again),
 		TEST(a_phone_is_called_over_its_own_connection),
 		TEST(a_refused_connection_is_503),
+		TEST(a_connection_of_ours_that_closes_is_503),
+		TEST(a_port_where_nobody_listens_is_503_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

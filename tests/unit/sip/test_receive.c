@@ -70,6 +70,10 @@ static const struct expect expectations[] = {
 	 420, "Unsupported"},
 	{"INVITE", "sip:x@h", "SIP/2.0", "INVITE", "Require: 100rel\r\n", 420,
 	 "Unsupported"},
+	{"REGISTER", "sip:h", "SIP/2.0", "REGISTER",
+	 "Require: outbound, Path\r\n", 200, NULL},
+	{"OPTIONS", "sip:x@h", "SIP/2.0", "OPTIONS", "Require: outbound\r\n",
+	 420, "Unsupported"},
 	{"REGISTER", "sip:h", "SIP/2.0", "REGISTER", "Require: path\r\n", 200,
 	 NULL},
 	{"OPTIONS", "sip:x@h", "SIP/2.0", "OPTIONS",
@@ -284,8 +288,8 @@ static void control_bytes_refuse_the_whole_answer(void **state)
 static void keepalives_and_noise_get_nothing(void **state)
 {
 	struct rig *rig = *state;
-	static const char stun[] = "\0\1\0\0\x21\x12\xa4\x42"
-				   "abcdefghijkl";
+	static const char stun[] = "\0\x11\0\0\x21\x12\xa4\x42"
+				   "abcdefghijkl"; /* an indication */
 	static const char noise[] = "\xff\xfe garbage garbage\r\n\r\n";
 
 	rig_send_raw(rig, "\r\n\r\n", 4);
