@@ -108,9 +108,18 @@ int cli_print_phones(const json_t *body)
 
 /* ---- sbc phones show ------------------------------------------------------------- */
 
+/* Some of it was written by the phone: its control bytes, also those of
+ * Unicode, would drive the terminal. */
 static void row(const char *name, const char *text)
 {
-	printf("  %-11s %s\n", name, text);
+	printf("  %-11s ", name);
+	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+		bool is_c1 = p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0;
+
+		putchar(*p < ' ' || *p == 0x7f || is_c1 ? '?' : *p);
+		p += is_c1;
+	}
+	putchar('\n');
 }
 
 static void print_evidence(const json_t *nat)
