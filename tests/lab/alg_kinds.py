@@ -186,6 +186,11 @@ def from_host(reg, inv, ends):
     check(got.get("from") == call.get("from"), got.get("from"))
 
 
+def to_host(reg, inv, ends):
+    is_same(reg, request("REGISTER"), "to")
+    check(reg.get("to") == f"<sip:bob@{reg.source[0]}>", reg.get("to"))
+
+
 def transparent(reg, inv, ends):
     """All is as if the phone stood outside, and back again."""
     for got in (reg, inv):
@@ -207,7 +212,7 @@ PATTERNS = {"via": via, "contact": contact, "keep-port": keep_port,
             "sdp-c": sdp_c, "sdp-port": sdp_port,
             "length-short": length_short, "length-long": length_long,
             "rport": rport, "callid": callid, "received": received,
-            "from": from_host, "transparent": transparent}
+            "from": from_host, "to": to_host, "transparent": transparent}
 
 
 def media_comes_in(inv, ends, lab, phone):

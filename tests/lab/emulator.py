@@ -22,7 +22,8 @@ MAPPINGS = FILTERS = ("endpoint-independent", "address-dependent",
 PORTS = ("preserving", "random", "block")
 REFRESHES = ("both", "outbound")
 ALGS = ("transparent", "via", "contact", "keep-port", "sdp-c", "sdp-port",
-        "length-short", "length-long", "rport", "callid", "received", "from")
+        "length-short", "length-long", "rport", "callid", "received", "from",
+        "to")
 
 TUN = "/dev/net/tun"
 

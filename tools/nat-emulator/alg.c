@@ -17,15 +17,19 @@
 #define SHIFT       7 /* what a bad ALG adds to a media port */
 #define IP_TEXT_MAX 16
 
-enum header { OTHER, VIA, CONTACT, FROM, CALL_ID, LENGTH, CSEQ };
+enum header { OTHER, VIA, CONTACT, FROM, TO, CALL_ID, LENGTH, CSEQ };
 
 static const struct {
 	const char *name, *compact;
 	enum header header;
 } headers[] = {
-	{"Via", "v", VIA},      {"Contact", "m", CONTACT},
-	{"From", "f", FROM},    {"Call-ID", "i", CALL_ID},
-	{"CSeq", "CSeq", CSEQ}, {"Content-Length", "l", LENGTH},
+	{"Via", "v", VIA},
+	{"Contact", "m", CONTACT},
+	{"From", "f", FROM},
+	{"To", "t", TO},
+	{"Call-ID", "i", CALL_ID},
+	{"CSeq", "CSeq", CSEQ},
+	{"Content-Length", "l", LENGTH},
 };
 
 static bool does(const struct alg_job *job, uint32_t what)
@@ -235,14 +239,46 @@ static void via(const struct alg_job *job, struct str line, bool top,
 	out->overflow |= b.overflow;
 }
 
-/* A REGISTER's Call-ID gets a number, which is taken off the answer. */
+/* "one@host" becomes "one@7-alg-host". */
+static void spoil_call_id(const struct alg_job *job, struct str value,
+			  struct buf *out)
+{
+	struct str local = str_cut(&value, '@');
+
+	if (!value.p) {
+		value = local;
+	} else {
+		buf_putstr(out, local);
+		buf_puts(out, "@");
+	}
+	buf_printf(out, "%u-alg-", ++job->nat->registers);
+	buf_putstr(out, value);
+}
+
+static void mend_call_id(struct str value, struct buf *out)
+{
+	for (size_t i = 0; i + 5 <= value.n; i++) {
+		size_t digits = i;
+
+		if (memcmp(value.p + i, "-alg-", 5))
+			continue;
+		while (digits && isdigit((unsigned char)value.p[digits - 1]))
+			digits--;
+		buf_put(out, value.p, digits);
+		buf_put(out, value.p + i + 5, value.n - i - 5);
+		return;
+	}
+	buf_putstr(out, value);
+}
+
+/* The Call-ID of each REGISTER gets another host, which is mended in the
+ * answer. */
 static void call_id(const struct alg_job *job, struct str line,
 		    bool is_register, struct buf *out)
 {
 	struct str value = line;
 	struct str name = str_cut(&value, ':');
 
-	value = str_trim(value);
 	if (!does(job, ALG_CALLID) || !is_register) {
 		buf_putstr(out, line);
 		return;
@@ -250,22 +286,17 @@ static void call_id(const struct alg_job *job, struct str line,
 	buf_putstr(out, name);
 	buf_puts(out, ": ");
 	if (job->leaves)
-		buf_printf(out, "%u-alg-", ++job->nat->registers);
-	for (size_t i = 0; !job->leaves && i + 5 <= value.n; i++) {
-		if (!memcmp(value.p + i, "-alg-", 5)) {
-			value.p += i + 5;
-			value.n -= i + 5;
-			break;
-		}
-	}
-	buf_putstr(out, value);
+		spoil_call_id(job, str_trim(value), out);
+	else
+		mend_call_id(str_trim(value), out);
 }
 
-/* The host of the box in From becomes the NAT's own; nobody undoes it. */
-static void from(const struct alg_job *job, struct str line, struct buf *out)
+/* The first @host in @line becomes the NAT's own. */
+static void put_outside(const struct alg_job *job, uint32_t host,
+			struct str line, struct buf *out)
 {
 	char text[IP_TEXT_MAX];
-	struct str ip = ip_text(text, job->peer.ip);
+	struct str ip = ip_text(text, host);
 	size_t at = find_ip(line, ip);
 
 	buf_put(out, line.p, at);
@@ -273,6 +304,13 @@ static void from(const struct alg_job *job, struct str line, struct buf *out)
 		return;
 	put_ip(out, job->out.ip);
 	buf_put(out, line.p + at + ip.n, line.n - at - ip.n);
+}
+
+/* The box's address becomes the NAT's; nobody undoes it. */
+static bool hides_peer(const struct alg_job *job, enum header h)
+{
+	return (h == FROM && !job->leaves && does(job, ALG_FROM)) ||
+	       (h == TO && job->leaves && does(job, ALG_TO));
 }
 
 /* ---- the body ------------------------------------------------------------ */
@@ -321,25 +359,12 @@ static bool begins(struct str line, const char *with)
 	return line.n >= n && !memcmp(line.p, with, n);
 }
 
-static void ip_line(const struct alg_job *job, struct str line, struct buf *out)
-{
-	char text[IP_TEXT_MAX];
-	struct str ip = ip_text(text, job->in.ip);
-	size_t at = find_ip(line, ip);
-
-	buf_put(out, line.p, at);
-	if (at == line.n)
-		return;
-	put_ip(out, job->out.ip);
-	buf_put(out, line.p + at + ip.n, line.n - at - ip.n);
-}
-
 static void sdp_line(const struct alg_job *job, struct str line,
 		     struct buf *out)
 {
 	if ((begins(line, "c=") && does(job, ALG_SDP_C)) ||
 	    (begins(line, "o=") && does(job, ALG_SDP_O)))
-		ip_line(job, line, out);
+		put_outside(job, job->in.ip, line, out);
 	else if (begins(line, "m="))
 		port_line(job, line, ' ', true, out);
 	else if (begins(line, "a=rtcp:") && does(job, ALG_SDP_PORT))
@@ -404,8 +429,8 @@ static void header(const struct alg_job *job, struct message *m,
 		swap_endpoints(job, line, out);
 	} else if (h == CALL_ID) {
 		call_id(job, line, m->is_register, out);
-	} else if (h == FROM && !job->leaves && does(job, ALG_FROM)) {
-		from(job, line, out);
+	} else if (hides_peer(job, h)) {
+		put_outside(job, job->peer.ip, line, out);
 	} else if (h == LENGTH) {
 		content_length(job, m, line, out);
 	} else {

@@ -46,6 +46,7 @@ static const struct word algs[] = {
 	{"callid", ALG_CALLID},
 	{"received", ALG_RECEIVED},
 	{"from", ALG_FROM},
+	{"to", ALG_TO},
 	{NULL, 0},
 };
 

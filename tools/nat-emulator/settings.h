@@ -19,21 +19,22 @@ enum ports { PRESERVING, RANDOM, BLOCK };
 
 /* What the ALG does, as bits; names in settings.c. */
 enum alg {
-	ALG_VIA = 1 << 0,        /* Via gets the outside address and port */
-	ALG_CONTACT = 1 << 1,    /* and so does Contact */
-	ALG_SDP_C = 1 << 2,      /* c= gets the outside address */
-	ALG_SDP_O = 1 << 3,      /* o= too */
-	ALG_SDP_PORT = 1 << 4,   /* m= and a=rtcp get mapped ports */
-	ALG_BACK = 1 << 5,       /* what comes in is rewritten back */
-	ALG_SDP_SHIFT = 1 << 6,  /* m= gets a port that nothing is mapped to */
-	ALG_GROW = 1 << 7,       /* the body grows, Content-Length stays */
-	ALG_SHRINK = 1 << 8,     /* the body shrinks, Content-Length stays */
-	ALG_RPORT = 1 << 9,      /* rport is wrong, both ways */
-	ALG_CALLID = 1 << 10,    /* each REGISTER gets another Call-ID */
-	ALG_RECEIVED = 1 << 11,  /* received= with the inside address */
+	ALG_VIA = 1 << 0,       /* Via gets the outside address and port */
+	ALG_CONTACT = 1 << 1,   /* and so does Contact */
+	ALG_SDP_C = 1 << 2,     /* c= gets the outside address */
+	ALG_SDP_O = 1 << 3,     /* o= too */
+	ALG_SDP_PORT = 1 << 4,  /* m= and a=rtcp get mapped ports */
+	ALG_BACK = 1 << 5,      /* what comes in is rewritten back */
+	ALG_SDP_SHIFT = 1 << 6, /* m= gets a port that nothing is mapped to */
+	ALG_GROW = 1 << 7,      /* the body grows, Content-Length stays */
+	ALG_SHRINK = 1 << 8,    /* the body shrinks, Content-Length stays */
+	ALG_RPORT = 1 << 9,     /* rport is wrong, both ways */
+	ALG_CALLID = 1 << 10,   /* Call-ID of each REGISTER gets another host */
+	ALG_RECEIVED = 1 << 11, /* received= with the inside address */
 	ALG_KEEP_PORT = 1 << 12, /* Via and Contact keep the inside port */
 	ALG_FROM = 1 << 13,      /* From of what comes in: its host is changed,
 				    and never back */
+	ALG_TO = 1 << 14,        /* and in To of what leaves */
 };
 
 struct settings {
