@@ -7,6 +7,7 @@
 
 #include "core/log.h"
 #include "core/loop.h"
+#include "store/writer.h"
 
 #define T0 INT64_C(1800000000000) /* not too old to be kept */
 
@@ -217,6 +218,25 @@ static void a_sick_disk_is_said_and_healed(void **state)
 	assert_int_equal(a.last, 2000);
 }
 
+static void a_disk_that_hangs_holds_neither_asker_nor_close(void **state)
+{
+	struct asker a = {0};
+
+	disk_shut(true);
+	add(1000, "registered");
+	assert_int_equal(store_history_at(s, "204", T0, take, &a), 0);
+	disk_await_waiter();
+	assert_int_equal(store_history_at(s, "204", T0, take, &a), 0);
+	s->close_ms = 1;
+	store_close(s);
+	assert_int_equal(a.answers, 0);
+	disk_shut(false);
+	while (atomic_load(&disk.n_open)) /* the forgotten writer ends */
+		sched_yield();
+	open_store();
+	assert_int_equal(all().n, 1);
+}
+
 static void a_flood_of_news_leaves_room_for_bindings(void **state)
 {
 	disk_shut(true);
@@ -245,6 +265,7 @@ int main(void)
 		TEST(a_store_may_close_with_questions_open),
 		TEST(the_history_outlives_the_process),
 		TEST(a_sick_disk_is_said_and_healed),
+		TEST(a_disk_that_hangs_holds_neither_asker_nor_close),
 		TEST(a_flood_of_news_leaves_room_for_bindings),
 	};
 
