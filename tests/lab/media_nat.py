@@ -124,6 +124,13 @@ def moves_of_a_nat_are_followed(context):
     for name, media in (("victim", call.victim), ("peer", call.peer)):
         check(not media.count(payload=EVIL), f"the {name} heard the stranger")
     call.no_re_invite()
+    call.alice.register()  # the flow of its signalling has moved, too
+    answers = []
+    bye = threading.Thread(target=lambda: answers.append(call.into.bye()))
+    bye.start()
+    call.out.expect_bye()
+    bye.join()
+    check(answers and answers[0].status == 200, f"BYE answered {answers}")
 
 
 def nat_that_moves_a_muted_phone_is_followed(context):
