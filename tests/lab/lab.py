@@ -12,6 +12,21 @@ from runner import check, until
 from topology import SBC4, SBC6
 
 TALK_S = 4.0
+SPEED = 5  # the lab's NATs and our keepalive run this many times faster
+
+
+class Pace:
+    """Times of the real world, shortened unless the run is a real one."""
+
+    def __init__(self, context):
+        self.is_real = context.options.real
+        self.speed = 1 if self.is_real else SPEED
+
+    def s(self, seconds):
+        return seconds / self.speed
+
+    def sleep(self, seconds):
+        time.sleep(self.s(seconds))
 
 
 def realm(**options):
@@ -22,12 +37,14 @@ def realm(**options):
 class Site(topology.Lab):
     """A lab with a running SBC that knows alice, bob and carol."""
 
-    def __init__(self, context, realm_options=None, **options):
+    def __init__(self, context, realm_options=None, pace=None, **options):
+        """pace: a Pace, for scenarios in which NATs forget."""
         super().__init__(context)
+        env = {"SBC_NAT_SPEED": str(pace.speed)} if pace else None
         self.config = sbcproc.config(
             realm(**(realm_options or {})), ("alice", "bob", "carol"),
             **{"ring_timeout": "20", **options})
-        self.box = sbcproc.Sbc(context, self.config, self.sbc.name)
+        self.box = sbcproc.Sbc(context, self.config, self.sbc.name, env=env)
 
     def baresip(self, user, space, hz, host=SBC4, **how):
         """A baresip in @space, registered."""

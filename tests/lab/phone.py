@@ -26,6 +26,8 @@ class Transport:
         self.kind = kind
         self.server = server
         self.pending = b""
+        self.pongs = 0
+        self.on_blank = None  # called for CRLF CRLF between messages
         stream = kind == "tcp"
         self.sock = spaces.open_socket(
             netns, family, socket.SOCK_STREAM if stream else socket.SOCK_DGRAM)
@@ -65,7 +67,12 @@ class Transport:
             return None, None
 
     def cut(self):
-        self.pending = self.pending.lstrip(b"\r\n")
+        rest = self.pending.lstrip(b"\r\n")
+        empty = len(self.pending) - len(rest)
+        if empty >= 4 and self.on_blank:
+            self.on_blank()
+        self.pongs += empty == 2  # RFC 5626: the answer to our CRLF CRLF
+        self.pending = rest
         head, mark, rest = self.pending.partition(b"\r\n\r\n")
         if not mark:
             return None
@@ -96,7 +103,9 @@ class Phone:
         self.sent_acks = {}  # (call_id, cseq): ACK to send again
         self.invites = {}   # (call_id, cseq): INVITE bytes that we sent
         self.repeats = 0    # retransmitted requests seen
-        self.keepalives = 0
+        self.blank = []     # when an empty datagram or CRLF CRLF came
+        self.transport.on_blank = \
+            lambda: self.blank.append(time.monotonic())
         self.wake = threading.Condition()
         self.running = True
         self.ignore = None  # callable: messages to be deaf for
@@ -121,6 +130,10 @@ class Phone:
             lines.append(data.decode("utf-8", "replace"))
         return "\n".join(lines)
 
+    @property
+    def keepalives(self):
+        return len(self.blank)
+
     def received_bytes(self):
         return b"\n".join(data for way, _, data in self.log if way == "in")
 
@@ -138,7 +151,7 @@ class Phone:
                 self.closed_by_peer = True
                 return
             if data and not data.strip():
-                self.keepalives += 1
+                self.blank.append(time.monotonic())
             if not data or not data.strip():
                 continue
             self.log.append(("in", time.monotonic(), data))
