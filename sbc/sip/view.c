@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include <sofia-sip/msg_buffer.h>
 #include <sofia-sip/url.h>
 
 #include "sip/stack.h"
@@ -227,6 +228,18 @@ static void numbers_fill(struct sip_view *v, const sip_t *s)
 		v->content_length = (int64_t)s->sip_content_length->l_length;
 }
 
+/* The parser leaves what Content-Length does not count (RFC 3261 18.3). */
+static bool has_surplus(const msg_t *msg)
+{
+	const char *p = msg_buf_committed_data(msg);
+	size_t n = p ? msg_buf_committed(msg) : 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (p[i] != '\r' && p[i] != '\n' && p[i] != '\0')
+			return true;
+	return false;
+}
+
 static uint16_t port_of(const char *text)
 {
 	uint64_t n;
@@ -267,8 +280,11 @@ static void via_fill(struct sip_view *v, const sip_t *s)
 	v->via.host = via->v_host ? via->v_host : "";
 	v->via.port = port_of(via->v_port);
 	view_source_params(&v->via, via);
-	if (s->sip_status)
-		reply_source_fill(v);
+	if (!s->sip_status)
+		return;
+	reply_source_fill(v);
+	/* The rest is our own, and says nothing of the peer. */
+	memset(&v->via, 0, sizeof(v->via));
 }
 
 static void features_fill(struct sip_view *v, const sip_t *s)
@@ -308,6 +324,7 @@ int view_fill(struct sip_view *v, su_home_t *home, const msg_t *msg,
 		return err;
 	addresses_fill(v, home, s);
 	numbers_fill(v, s);
+	v->has_surplus = has_surplus(msg);
 	v->call_id = s->sip_call_id ? s->sip_call_id->i_id : "";
 	via_fill(v, s);
 	features_fill(v, s);
