@@ -39,12 +39,24 @@ enum conf_contact {
 };
 enum conf_strangers { CONF_ANSWER, CONF_SILENT };
 enum conf_latch { CONF_LATCH_RESTRICTED, CONF_LATCH_OPEN };
+enum conf_registrar_mode { CONF_MIRROR, CONF_THROTTLE };
 enum conf_trust { CONF_TRUST_NONE, CONF_TRUST_SOURCE };
+
+/* Methods that routes may tell apart. */
+enum conf_method {
+	CONF_FOR_INVITE,
+	CONF_FOR_SUBSCRIBE,
+	CONF_FOR_MESSAGE,
+	CONF_FOR_PUBLISH,
+	CONF_FOR_OPTIONS,
+	CONF_METHODS
+};
 
 struct conf_global {
 	char hostname[256]; /* "" when absent */
 	unsigned max_calls, ring_timeout_s, workers;
 	unsigned source_rate; /* datagrams/s of one unknown source; 0 = off */
+	char *flow_key; /* shared with our other boxes; NULL = of our own */
 	enum log_level log_level;
 	enum log_format log_format;
 };
@@ -72,6 +84,10 @@ struct conf_realm {
 	unsigned keepalive_interval_s, min_expires_s, max_expires_s;
 	unsigned nat_expires_s; /* longest for UDP behind NAT; 0 = no limit */
 	enum conf_lost keepalive_lost;
+	/* Who owns the registrations: "" = we, else the name of a trunk. */
+	char registrar[LIMIT_NAME_BYTES];
+	enum conf_registrar_mode registrar_mode;
+	unsigned registrar_expires_s; /* asked of it when throttling */
 	enum conf_strangers strangers;
 	enum conf_digest digest;
 	char digest_realm[256]; /* domain, else hostname, else "sbc" */
@@ -95,12 +111,14 @@ struct conf_trunk {
 	bool port_written;
 	enum conf_transport transport;
 	enum conf_trust trust;
+	bool path; /* give it our Path (RFC 3327) as registrar */
 };
 
 struct conf_route {
 	char name[LIMIT_NAME_BYTES];
 	char from_realm[LIMIT_NAME_BYTES]; /* "" = any */
 	char match[128];                   /* "" = all */
+	uint32_t methods; /* bits 1 << enum conf_method; 0 = all */
 	/* Trunk or phone section names, in order. */
 	char (*to)[LIMIT_NAME_BYTES];
 	unsigned n_to;

@@ -78,6 +78,30 @@ void registrar_destroy(struct registrar *reg);
  * user or may not be in their realm any more go. */
 void registrar_set_config(struct registrar *reg, struct config *config);
 
+/* Who sends a request that is in no dialog: one of phone and trunk is set. */
+struct registrar_peer {
+	const struct conf_realm *realm;
+	const struct conf_phone *phone;
+	const struct conf_trunk *trunk;
+};
+
+/* Identify the sender of @req: a trunk by its source, else a phone by digest.
+ * False: @req has been answered (401, 503). */
+bool registrar_identify(struct registrar *reg, struct sip_request *req,
+			struct registrar_peer *out);
+
+/*
+ * Where a realm's registrar is a trunk: the binding whose Contact at the
+ * trunk has user part @user, a sealed token of ours (RFC 5626 5.2); NULL when
+ * it is none, forged, or gone.
+ */
+const struct binding *registrar_by_token(struct registrar *reg,
+					 const char *user);
+/* The route set that the trunk gave for requests of @phone's (Service-Route,
+ * RFC 3608), as a Route header's value; NULL = none. */
+const char *registrar_service_route(const struct registrar *reg,
+				    const char *phone);
+
 /* Answer a REGISTER (RFC 3261 10.3); ends @req. */
 void registrar_register(struct registrar *reg, struct sip_request *req);
 

@@ -115,6 +115,8 @@ struct sip_view {
 	struct addr reply_source; /* responses: received and rport of our own
 				     Via, as the peer saw us; unset = none */
 	int64_t content_length;   /* as written; -1 = not given */
+	bool has_surplus;         /* more than line ends came after the body: in
+				     its datagram, or of a stream's next message */
 	bool supports_outbound;   /* Supported: outbound (RFC 5626) */
 	bool supports_path;       /* Supported: path (RFC 3327) */
 	const char *user_agent;
@@ -293,6 +295,35 @@ void sip_txn_cancel(struct sip_txn *txn);
  */
 void sip_txn_release(struct sip_txn *txn);
 
+/* ---- requests of our own that make no dialog ------------------------------ */
+
+struct sip_out {
+	struct sip_flow flow;
+	const char *target;                /* Request-URI */
+	const char *from_user, *from_host; /* as in sip_dialog_conf */
+	const char *from_display;          /* or NULL */
+	const char *from_tag;              /* NULL = random */
+	const char *to_user, *to_host;     /* NULL host = that of target */
+	const char *call_id;               /* NULL = random */
+	uint32_t cseq;                     /* 0 = random start */
+	const char *contact; /* a whole Contact value, instead of m->contact */
+};
+
+/*
+ * Send @m, anything but INVITE, ACK and CANCEL, as a client transaction; @fn
+ * hears the answers and what became of the flow, as for a request in a dialog.
+ * -EAGAIN: too many client transactions are open.  With @fn NULL nobody hears
+ * and @out may be NULL.
+ */
+int sip_send(struct sip_stack *sip, struct sip_txn **out,
+	     const struct sip_out *o, const struct sip_message *m,
+	     sip_response_fn fn, void *arg);
+
+/* The @i-th value of header @name (long form) as text, or NULL; for headers
+ * that the view does not know.  Lives until the callback returns. */
+const char *sip_view_header(const struct sip_view *view, const char *name,
+			    unsigned i);
+
 /* ---- dialogs ------------------------------------------------------------ */
 
 /* A request inside the dialog that is not a retransmission; @txn must be
@@ -315,8 +346,8 @@ struct sip_dialog_conf {
 /* Caller side: own random Call-ID and From tag, nothing sent yet. */
 int sip_dialog_call(struct sip_dialog **out, struct sip_stack *sip,
 		    const struct sip_dialog_conf *conf);
-/* Callee side, from the server INVITE @txn; our random To-tag.  Takes flow,
- * request and arg of @conf. */
+/* Callee side, from the server INVITE or SUBSCRIBE @txn; our random To-tag.
+ * Takes flow, request and arg of @conf. */
 int sip_dialog_answer(struct sip_dialog **out, struct sip_txn *txn,
 		      const struct sip_dialog_conf *conf);
 void sip_dialog_destroy(struct sip_dialog *d); /* accepts NULL */
@@ -328,8 +359,9 @@ void sip_dialog_destroy(struct sip_dialog *d); /* accepts NULL */
 int sip_dialog_request(struct sip_dialog *d, struct sip_txn **out,
 		       const struct sip_message *m, sip_response_fn fn,
 		       void *arg);
-/* The caller side's dialog is made by this 2xx (remote tag, route set and
- * remote target; RFC 3261 12.1.2, 13.2.2.4). */
+/* The caller side's dialog is made by this 2xx, or of a SUBSCRIBE by the NOTIFY
+ * that came first (remote tag, route set and remote target; RFC 3261 12.1.2,
+ * 13.2.2.4; RFC 6665 4.4.1). */
 void sip_dialog_establish(struct sip_dialog *d, const struct sip_view *answer);
 /* ACK the 2xx to INVITE @txn, with @m's body if any; repeated 2xx are ACKed
  * again by the stack. */
@@ -383,5 +415,26 @@ struct sip_message sip_auth_refusal(struct sip_auth *auth,
 				    const struct conf_realm *realm,
 				    enum sip_auth_verdict verdict,
 				    struct sip_challenge *mem);
+
+/* ---- digest, as a client (RFC 7616, RFC 3261 22) -------------------------- */
+
+/* What a peer has challenged us with; zero before first use. */
+struct sip_challenged {
+	bool is_proxy; /* answer in Proxy-Authorization */
+	uint8_t algorithm;
+	bool has_qop, has_opaque, stale;
+	uint32_t nc;
+	char realm[128], nonce[256], opaque[128];
+};
+
+/* Keep the strongest challenge of a 401 or 407 that we can answer.  -ENOENT:
+ * none; -EINVAL: broken or too long. */
+int sip_challenge_take(struct sip_challenged *c, const struct sip_view *view);
+/* The header that answers it, its value written into @mem; counts nc.
+ * -ENOSPC. */
+int sip_challenge_answer(struct sip_challenged *c, enum sip_method method,
+			 const char *uri, const char *user,
+			 const char *password, char *mem, size_t cap,
+			 struct sip_header *out);
 
 #endif

@@ -1,0 +1,50 @@
+/*
+ * pass.h - everything through the box that is not a call: SUBSCRIBE and its
+ * NOTIFYs, MESSAGE, PUBLISH, OPTIONS
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Each side has a dialog or transaction of its own, as calls have; senders are
+ * identified, screened and rewritten as callers are.  A subscription (RFC
+ * 6665) is a pair of dialogs with one expiry; its flow to the phone is kept
+ * open (KEEP_SUB) for as long as it stands.  SIP thread only.
+ */
+#ifndef SBC_PASS_PASS_H
+#define SBC_PASS_PASS_H
+
+#include "config/config.h"
+#include "core/loop.h"
+#include "nat/nat.h"
+#include "registrar/registrar.h"
+#include "sip/sip.h"
+
+struct passes;
+
+struct passes_conf {
+	struct loop *loop;
+	struct sip_stack *sip;
+	struct sip_auth *auth;
+	struct registrar *registrar;
+	struct keepalive *keepalive;
+	/* No router lies between us and @a.  NULL: one always does. */
+	bool (*is_on_link)(void *arg, const struct addr *a);
+	void *arg;
+};
+
+int passes_create(struct passes **out, const struct passes_conf *conf,
+		  struct config *config);
+void passes_destroy(struct passes *p); /* accepts NULL */
+void passes_set_config(struct passes *p, struct config *config);
+
+/* A SUBSCRIBE that belongs to no dialog; ends @req. */
+void passes_subscribe(struct passes *p, struct sip_request *req);
+/* MESSAGE, PUBLISH, or an OPTIONS that is not for the box; ends @req. */
+void passes_request(struct passes *p, struct sip_request *req);
+/* @b re-registered along another flow than @from: its subscriptions follow. */
+void passes_follow(struct passes *p, const struct binding *b,
+		   const struct sip_flow *from);
+/* Tell every subscriber that its subscription ends (RFC 6665 4.1.3). */
+void passes_terminate(struct passes *p);
+unsigned passes_subscriptions(const struct passes *p);
+
+#endif
