@@ -61,6 +61,10 @@ static void look(const struct sip_view *v)
 	is_text(v->branch);
 	is_text(v->user_agent);
 	is_text(v->path);
+	is_text(v->via.host);
+	is_text(v->via.received);
+	must(v->via.has_rport || !v->via.rport);
+	must(v->content_length >= -1);
 	must(v->max_forwards >= -1 && v->max_forwards <= 255);
 	must(v->expires >= -1 && v->expires <= UINT32_MAX);
 	must(v->n_contacts <= LIMIT_CONTACTS + 1);
@@ -130,9 +134,22 @@ static void on_request(void *arg, struct sip_request *req)
 		sip_request_answer(req, &ok);
 }
 
+static void on_heard(void *arg, const struct sip_flow *flow)
+{
+	must(addr_is_set(&flow->remote) && addr_equal(&flow->local, &local));
+}
+
+static void on_pong(void *arg, const struct sip_flow *flow, uint64_t token,
+		    int status)
+{
+	on_heard(arg, flow);
+	must(status >= 100 && status <= 699);
+}
+
 static void start(void)
 {
-	struct sip_conf conf = {.request = on_request};
+	struct sip_conf conf = {
+		.request = on_request, .heard = on_heard, .answered = on_pong};
 	struct sockaddr_in in = {.sin_family = AF_INET};
 	socklen_t len = sizeof(in);
 

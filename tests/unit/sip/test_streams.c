@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -179,6 +180,57 @@ static void a_connection_is_claimed_once_and_by_its_own_peer(void **state)
 	assert_int_equal(stream_conn(pair[0]), 0);
 }
 
+/* What waits is @text: so much of it is to be read now. */
+static void expect_portion(const char *text, size_t portion)
+{
+	char drop[256];
+
+	assert_int_equal(write(pair[1], text, strlen(text)),
+			 (ssize_t)strlen(text));
+	assert_int_equal(stream_portion(pair[0], strlen(text)), portion);
+	assert_int_equal(recv(pair[0], drop, sizeof(drop), 0),
+			 (ssize_t)strlen(text));
+}
+
+static void a_message_is_read_apart_from_a_ping_behind_it(void **state)
+{
+	assert_int_equal(stream_add(pair[0], &remote), 0);
+	expect_portion("A\r\nB\r\n\r\n", 8);
+	expect_portion("A\r\nB\r\n\r\n\r\n\r\n", 8);
+	expect_portion("A\r\n\r\nbody", 9);
+	expect_portion("A\r\n\r\nbody\r\n\r\n", 9);
+	expect_portion("A\r\n\r\nbody\r\n", 9);
+	expect_portion("A\r\nB", 4);
+	expect_portion("A\r", 2);
+	/* Nobody is in the middle of anything: they are all keepalives. */
+	expect_portion("\r\n\r\n", 4);
+	expect_portion("\r\n\r\n\r\n\r\n\r\n\r\n", 12);
+}
+
+static void a_message_under_way_gets_its_line_ends_singly(void **state)
+{
+	char many[201];
+
+	assert_int_equal(stream_add(pair[0], &remote), 0);
+	stream_began(pair[0]);
+	expect_portion("\r\n\r\n\r\n", 2);
+	expect_portion("\n\r\n", 1);
+	expect_portion("\r\r", 2);
+	/* Here the end of a body may look like an end of headers. */
+	expect_portion("B\r\n\r\n", 1);
+	memset(many, '\n', sizeof(many) - 1);
+	many[sizeof(many) - 1] = '\0';
+	expect_portion(many, sizeof(many) - 1);
+	stream_completed(pair[0]);
+	expect_portion("\r\n\r\n", 4);
+}
+
+static void a_connection_of_nobody_is_read_as_it_comes(void **state)
+{
+	expect_portion("A\r\n\r\n\r\n\r\n", 9);
+	assert_int_equal(stream_portion(-1, 1 << 20), 16384);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -190,6 +242,9 @@ int main(void)
 		TEST(bytes_renew_when_it_was_heard),
 		TEST(one_address_has_its_share_and_others_theirs),
 		TEST(what_is_not_ours_is_left_alone),
+		TEST(a_message_is_read_apart_from_a_ping_behind_it),
+		TEST(a_message_under_way_gets_its_line_ends_singly),
+		TEST(a_connection_of_nobody_is_read_as_it_comes),
 		TEST(what_we_make_ourselves_counts_for_nobody),
 		TEST(a_connection_is_claimed_once_and_by_its_own_peer),
 	};
