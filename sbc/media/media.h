@@ -61,8 +61,8 @@ struct media_remote {
 			    it comes from, even if SDP has the same host */
 	struct media_filler filler; /* sent while nobody is heard and there is
 				       nothing to relay: each 200 ms, 25 times
-				       at most after a change of rtp, rtcp,
-				       payload_types or of the partner */
+				       at most after each
+				       media_stream_remote() or _bridge() */
 };
 
 struct media_stats {

@@ -183,11 +183,11 @@ void path_remote(struct path *p, const struct media_remote *r)
 			    p->payload_types[1] == r->payload_types[1];
 
 	p->pierce.filler = r->filler;
+	path_pierce_arm(p);
 	if (!is_unchanged) {
 		p->latch = (struct latch){0};
 		p->latch_rtcp = (struct latch_rtcp){0};
 		path_way_reset(p);
-		path_pierce_reset(p);
 		atomic_store_explicit(&p->n.other_host, false,
 				      memory_order_relaxed);
 	}
@@ -220,8 +220,8 @@ void path_bridge(struct path *a, struct path *b)
 	let_go(b);
 	a->partner = b;
 	b->partner = a;
-	path_pierce_reset(a);
-	path_pierce_reset(b);
+	path_pierce_arm(a);
+	path_pierce_arm(b);
 }
 
 static void read_view(const struct path_view *v, struct media_stats *out)

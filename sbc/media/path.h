@@ -151,8 +151,7 @@ void path_aim(struct path *p);
 void path_moved(struct path *p, const struct addr *before);
 /* What @pkt, RTCP that was accepted at @p, tells of what @p was sent. */
 void path_hear_report(struct path *p, const struct path_packet *pkt);
-/* The latch was started anew, or the partner is another one. */
-void path_way_reset(struct path *p);
-void path_pierce_reset(struct path *p);
+void path_way_reset(struct path *p);  /* the latch was started anew */
+void path_pierce_arm(struct path *p); /* signalling spoke */
 
 #endif

@@ -8,7 +8,8 @@
  * filter in front of the peer lets nothing in before something went out.  So
  * a stream that has somebody to relay for and knows where to send, that
  * nobody is heard on and nothing was relayed to for 200 ms, sends a packet
- * that says nothing, each 200 ms, 25 times at most.
+ * that says nothing, each 200 ms, 25 times at most.  Whatever signalling says
+ * begins that anew: early media may have been silent for the whole ringing.
  *
  * The filler is a source of its own, with its own SSRC: what is relayed later
  * is a new source for the receiver and not a jump in this one.
@@ -22,12 +23,14 @@ enum {
 	RTP_HEADER_BYTES = 12,
 };
 
-void path_pierce_reset(struct path *p)
+void path_pierce_arm(struct path *p)
 {
+	if (!p->pierce.ssrc) {
+		p->pierce.ssrc = rand_u32();
+		p->pierce.timestamp = rand_u32();
+		p->pierce.seq = (uint16_t)rand_u32();
+	}
 	p->pierce.left = FILLERS;
-	p->pierce.ssrc = rand_u32();
-	p->pierce.timestamp = rand_u32();
-	p->pierce.seq = (uint16_t)rand_u32();
 	p->pierce.relayed = path_get(&p->n.out_packets);
 }
 

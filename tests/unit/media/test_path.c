@@ -846,11 +846,24 @@ static void fillers_are_bounded(void **state)
 
 	start_waiting(rig, (struct media_filler){PCMA, 0xd5, 160});
 	assert_int_equal(count_fillers(rig, &rig->b), 25);
-	path_remote(&rig->b, &rig->b_remote); /* the same again */
 	assert_int_equal(count_fillers(rig, &rig->b), 0);
-	rig->b_remote.rtp = at("198.51.100.9:6002");
+}
+
+/* Early media was silent all through the ringing, and now it is answered. */
+static void signalling_begins_the_fillers_anew(void **state)
+{
+	struct rig *rig = *state;
+	uint32_t ssrc;
+
+	start_waiting(rig, (struct media_filler){PCMA, 0xd5, 160});
+	assert_int_equal(count_fillers(rig, &rig->b), 25);
+	ssrc = rig->b.pierce.ssrc;
 	path_remote(&rig->b, &rig->b_remote);
 	assert_int_equal(count_fillers(rig, &rig->b), 25);
+	assert_int_equal(rig->b.pierce.ssrc, ssrc);
+	speak(rig, &rig->b, B_RTP);
+	path_remote(&rig->b, &rig->b_remote);
+	assert_int_equal(count_fillers(rig, &rig->b), 0);
 }
 
 static const struct {
@@ -948,6 +961,7 @@ int main(void)
 		TEST(fillers_end_when_the_peer_is_heard),
 		TEST(no_filler_beside_what_is_relayed),
 		TEST(fillers_are_bounded),
+		TEST(signalling_begins_the_fillers_anew),
 		TEST(who_waits_follows_the_table),
 		TEST(icmp_error_may_quote_a_filler),
 	};
