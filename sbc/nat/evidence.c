@@ -328,6 +328,15 @@ static bool is_echo_changed(const struct sip_view *v)
 					       port && port != addr_port(ours));
 }
 
+/* A body that was rewritten, and its length was not. */
+static bool is_length_wrong(const struct sip_view *v)
+{
+	if (v->content_length < 0)
+		return false;
+	return (size_t)v->content_length != v->body.n ||
+	       (v->has_surplus && v->flow.transport == SIP_UDP);
+}
+
 static uint32_t damage(const struct named_all *all, const struct nat_look *look)
 {
 	const struct sip_view *v = look->view;
@@ -339,7 +348,7 @@ static uint32_t damage(const struct named_all *all, const struct nat_look *look)
 		seen |= BIT(NAT_ALG_MIX);
 	if (is_half_sdp(all, look))
 		seen |= BIT(NAT_ALG_SDP);
-	if (v->content_length >= 0 && (size_t)v->content_length != v->body.n)
+	if (is_length_wrong(v))
 		seen |= BIT(NAT_ALG_LENGTH);
 	if (is_rport_wrong(v))
 		seen |= BIT(NAT_ALG_RPORT);

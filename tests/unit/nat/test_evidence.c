@@ -533,6 +533,21 @@ static void the_same_look_gives_the_same_verdict(void **state)
 	assert_memory_equal(&a, &b, sizeof(a));
 }
 
+/* A short Content-Length cuts the body, so that both fit again. */
+static void what_the_length_leaves_over_is_damage_on_udp_only(void **state)
+{
+	struct nat_verdict v;
+
+	judge_addresses("203.0.113.7", "<sip:204@203.0.113.7:5060>");
+	told.view.content_length = (int64_t)told.view.body.n;
+	told.view.has_surplus = true;
+	nat_judge(&v, &told.look);
+	expect("surplus", &v, "alg-length", true, "broken");
+	told.view.flow.transport = SIP_TCP; /* there it is the next message */
+	nat_judge(&v, &told.look);
+	expect("stream", &v, "-", false, "none");
+}
+
 static void nothing_to_look_at_shows_nothing(void **state)
 {
 	const struct sip_view view = {.content_length = -1};
@@ -578,6 +593,8 @@ int main(void)
 		cmocka_unit_test(what_is_shown_later_adds),
 		cmocka_unit_test(the_worst_alg_stays),
 		cmocka_unit_test(the_same_look_gives_the_same_verdict),
+		cmocka_unit_test(
+			what_the_length_leaves_over_is_damage_on_udp_only),
 		cmocka_unit_test(nothing_to_look_at_shows_nothing),
 		cmocka_unit_test(a_link_local_neighbour_needs_no_scope),
 	};

@@ -234,6 +234,17 @@ static void the_length_is_seen_as_it_was_written(void **state)
 	assert_int_equal(v.content_length, -1);
 }
 
+static void what_comes_after_the_body_is_seen(void **state)
+{
+	see(START("INVITE") "l: 3\r\n\r\nv=0a=rest\r\n");
+	assert_int_equal(v.body.n, 3);
+	assert_true(v.has_surplus);
+	see(START("INVITE") "l: 3\r\n\r\nv=0\r\n\r\n");
+	assert_false(v.has_surplus); /* some phones end with empty lines */
+	see(START("INVITE") "l: 3\r\n\r\nv=0");
+	assert_false(v.has_surplus);
+}
+
 static void what_outbound_asks_for_is_seen(void **state)
 {
 	see(START("REGISTER") "Supported: gruu, Path\r\nk: outbound\r\n"
@@ -308,6 +319,7 @@ int main(void)
 		TEST(the_topmost_via_is_seen_as_it_came),
 		TEST(an_answer_tells_how_the_peer_saw_us),
 		TEST(the_length_is_seen_as_it_was_written),
+		TEST(what_comes_after_the_body_is_seen),
 		TEST(what_outbound_asks_for_is_seen),
 		TEST(every_method_has_its_number),
 		TEST(a_message_with_control_bytes_is_not_sent),
