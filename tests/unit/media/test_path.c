@@ -518,11 +518,18 @@ static void probes_are_no_stream_of_a_third_host(void **state)
 {
 	struct rig *rig = *state;
 
-	for (int i = 0; i < 9; i++) {
+	for (int i = 0; i < 9; i++)
 		walk(rig, &rig->a, STRANGER, rtp(rig, PCMA, (uint16_t)(i * 7)),
 		     false);
+	assert_false(stats(&rig->a).other_host);
+}
+
+static void types_not_negotiated_are_no_stream_of_a_third_host(void **state)
+{
+	struct rig *rig = *state;
+
+	for (int i = 0; i < 9; i++)
 		walk(rig, &rig->a, STRANGER, rtp(rig, 0, (uint16_t)i), false);
-	}
 	assert_false(stats(&rig->a).other_host);
 }
 
@@ -946,6 +953,7 @@ int main(void)
 		TEST(rtcp_is_not_sent_to_a_host_that_rtp_has_left),
 		TEST(stream_of_a_third_host_is_refused_and_told),
 		TEST(probes_are_no_stream_of_a_third_host),
+		TEST(types_not_negotiated_are_no_stream_of_a_third_host),
 		TEST(open_latch_takes_a_third_host),
 		TEST(two_icmp_errors_turn_to_the_other_address),
 		TEST(phone_behind_nat_that_listens_at_its_sdp_is_found),
