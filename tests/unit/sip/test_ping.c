@@ -331,6 +331,43 @@ static void an_options_goes_along_its_connection(void **state)
 			 -ENOTCONN);
 }
 
+static void on_answer(void *arg, struct sip_txn *txn,
+		      const struct sip_view *view)
+{
+	struct rig *rig = arg;
+
+	rig->answers++;
+	rig->last_status = view->status;
+}
+
+/* As when the kernel gives up on a peer that acknowledges nothing. */
+static void a_reset_kills_the_flow_and_what_waits_for_an_answer(void **state)
+{
+	const struct linger at_once = {.l_onoff = 1};
+	const struct sip_message m = {.method = SIP_INVITE, .contact = true};
+	struct rig *rig = *state;
+	int fd = phone_connects(rig);
+	struct sip_dialog_conf conf = {.flow = rig->last_flow,
+				       .target = "sip:p@10.0.0.7",
+				       .local_user = "a",
+				       .remote_user = "p"};
+
+	assert_int_equal(sip_dialog_call(&rig->dialog, rig->sip, &conf), 0);
+	assert_int_equal(
+		sip_dialog_request(rig->dialog, &rig->txn, &m, on_answer, rig),
+		0);
+	rig_turn(rig);
+	assert_int_equal(streams_open(), 1);
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	close(fd);
+	rig_turn(rig);
+	assert_int_equal(rig->answers, 1);
+	assert_int_equal(rig->last_status, 430);
+	assert_false(sip_flow_alive(rig->sip, &conf.flow));
+	assert_int_equal(streams_open(), 0);
+	assert_int_equal(sip_ping_crlf(rig->sip, &conf.flow), -ENOTCONN);
+}
+
 static void nothing_goes_between_the_halves_of_a_message(void **state)
 {
 	static char big[30000];
@@ -599,6 +636,7 @@ int main(void)
 		TEST(what_passes_the_screen_is_heard),
 		TEST(a_connection_is_pinged_as_long_as_it_is_open),
 		TEST(an_options_goes_along_its_connection),
+		TEST(a_reset_kills_the_flow_and_what_waits_for_an_answer),
 		TEST(nothing_goes_between_the_halves_of_a_message),
 		TEST(pings_keep_a_connection_from_being_idle),
 		TEST(bytes_on_a_connection_are_heard),
