@@ -48,10 +48,10 @@ all: $(BUILD)/sbc
 help:
 	@echo "run       install what is missing, build, start with example phones"
 	@echo "test      everything that CI runs (<= 15 min)"
-	@echo "check     unit tests, layers, headers, format, logs (< 2 min)"
+	@echo "check     unit tests, layers, headers, format, logs, rows (< 2 min)"
 	@echo "unit      unit tests, of some rooms with R='sdp route'"
 	@echo "check-san check-tsan check-valgrind   unit tests under sanitizers"
-	@echo "sip lab kills fuzz soak bench         long proofs, by hand"
+	@echo "sip lab lab-real kills fuzz soak bench   long proofs, by hand"
 	@echo "cover     which lines the unit tests reach"
 	@echo "install   to DESTDIR and PREFIX"
 	@echo "menuconfig x86_64_defconfig           build options"
@@ -158,7 +158,9 @@ format:
 	@tools/check-format
 logs:
 	@tools/check-logs
-check: layers headers format logs unit
+rows:
+	@tools/rows
+check: layers headers format logs rows unit
 check-san:
 	@$(MAKE) --no-print-directory SAN=asan unit
 check-tsan: # the rooms that have threads
@@ -195,6 +197,8 @@ sip:
 	@tests/sip/run --binary $(SIP_SBC) $(SIP)
 lab: $(BUILD)/nat-emulator
 	@tests/lab/run $(LAB)
+lab-real: $(BUILD)/nat-emulator # true times: NATs that forget after 30 s
+	@tests/lab/run --real -j 24 -k silent_phone -k moves_of_a_nat $(LAB)
 kills:
 	@tests/lab/kills $(KILLS)
 soak:
@@ -209,8 +213,8 @@ cover:
 	@tools/cover build/cover
 
 .PHONY: all help deps deps-test run lib install nat-emulator unit layers \
-	headers format logs check check-san check-tsan check-valgrind fuzz \
-	fuzz-targets sip lab kills soak bench test cover FORCE
+	headers format logs rows check check-san check-tsan check-valgrind fuzz \
+	fuzz-targets sip lab lab-real kills soak bench test cover FORCE
 FORCE:
 .SECONDARY:
 -include $(shell find $(OBJ) -name '*.d' 2>/dev/null)
