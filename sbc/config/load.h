@@ -22,7 +22,8 @@ enum {
 	CONF_PHONES = 500000,
 	CONF_TRUNKS = 4096,
 	CONF_ROUTES = 4096,
-	CONF_OPTIONS = 20, /* of a section type, see options.c */
+	CONF_KEY_BYTES = 16, /* least of a flow_key */
+	CONF_OPTIONS = 24,   /* of a section type, see options.c */
 };
 
 /* One name of a realm or trunk, or the host of a trunk, in a hash. */
@@ -61,7 +62,7 @@ struct section {
 };
 
 /* A name that must exist elsewhere in the file; looked up at the end. */
-enum ref_kind { REF_REALM, REF_TARGET };
+enum ref_kind { REF_REALM, REF_TRUNK, REF_TARGET };
 struct reference {
 	enum ref_kind kind;
 	unsigned line;

@@ -79,6 +79,16 @@ static void set_word(const struct setting *s)
 	    nearest_word(s->opt->words, s->value));
 }
 
+static void set_flag(const struct setting *s)
+{
+	bool *flag = member(s);
+
+	if (strcmp(s->value, "0") && strcmp(s->value, "1"))
+		bad(s, "is to be '0' or '1', not '%.40s'", s->value);
+	else
+		*flag = s->value[0] == '1';
+}
+
 /* Copies a text that was found to be in order. */
 static void put_text(const struct setting *s)
 {
@@ -154,6 +164,15 @@ static void set_realm_name(const struct setting *s)
 		return;
 	put_text(s);
 	refer(s, REF_REALM);
+}
+
+/* Who owns the registrations of a realm: we, or a trunk. */
+static void set_registrar(const struct setting *s)
+{
+	if (!strcmp(s->value, "local") || !is_section_name(s))
+		return;
+	put_text(s);
+	refer(s, REF_TRUNK);
 }
 
 static void set_schema(const struct setting *s)
@@ -303,6 +322,23 @@ static void set_password(const struct setting *s)
 		load_oom(s->l);
 }
 
+/* Short of that many bytes it could be guessed. */
+static void set_flow_key(const struct setting *s)
+{
+	struct conf_global *g = s->at;
+	size_t n = strlen(s->value);
+
+	if (strncmp(s->value, SECRET_PREFIX, strlen(SECRET_PREFIX)) &&
+	    (n < CONF_KEY_BYTES || n > 255)) {
+		bad(s, "is to have %d to 255 bytes", CONF_KEY_BYTES);
+		return;
+	}
+	free(g->flow_key);
+	g->flow_key = str_dup(str_of(s->value));
+	if (!g->flow_key)
+		load_oom(s->l);
+}
+
 static void set_trunk_host(const struct setting *s)
 {
 	struct conf_trunk *t = s->at;
@@ -369,6 +405,7 @@ WORDS(nats, "auto", "always", "never");
 WORDS(keepalives, "auto", "crlf", "options", "off");
 WORDS(losts, "keep", "drop");
 WORDS(contacts, "auto", "source", "stated");
+WORDS(registrar_modes, "mirror", "throttle");
 WORDS(strangers, "answer", "silent");
 WORDS(digests, "md5", "sha256", "both");
 WORDS(transports, "udp", "tcp");
@@ -392,6 +429,7 @@ static const struct option sbc_options[] = {
 	{"secrets", .set = set_secrets},
 	{"workers", NUMBER(global, workers, 0, CONFIG_MEDIA_WORKERS_MAX, "0")},
 	{"source_rate", NUMBER(global, source_rate, 0, 1000000, "5000")},
+	{"flow_key", .set = set_flow_key},
 };
 
 static const struct option realm_options[] = {
@@ -414,6 +452,11 @@ static const struct option realm_options[] = {
 	{"max_expires", NUMBER(realm, max_expires_s, 1, 604800, "3600")},
 	{"nat_expires", NUMBER(realm, nat_expires_s, 0, 604800, "120")},
 	{"keepalive_lost", WORD(realm, keepalive_lost, losts, "keep")},
+	{"registrar", .set = set_registrar, TEXT(realm, registrar)},
+	{"registrar_mode",
+	 WORD(realm, registrar_mode, registrar_modes, "mirror")},
+	{"registrar_expires",
+	 NUMBER(realm, registrar_expires_s, 60, 604800, "3600")},
 	{"strangers", WORD(realm, strangers, strangers, "answer")},
 	{"digest", WORD(realm, digest, digests, "md5")},
 };
@@ -435,6 +478,7 @@ static const struct option trunk_options[] = {
 	{"port", .set = set_trunk_port},
 	{"transport", WORD(trunk, transport, transports, "udp")},
 	{"trust", WORD(trunk, trust, trusts, "none")},
+	{"path", .set = set_flag, AT(trunk, path), .standard = "1"},
 };
 
 static const struct option route_options[] = {

@@ -1,6 +1,6 @@
 /*
- * secrets.c - passwords that are kept out of the config, in a file of their
- * own
+ * secrets.c - passwords and keys that are kept out of the config, in a file of
+ * their own
  *
  * SPDX-License-Identifier: Apache-2.0
  *
@@ -159,17 +159,39 @@ static void read_lines(struct secrets *s, struct load *l)
 	}
 }
 
+/* The text of section @i that may name a secret, and its option's name. */
+static char **secret_text(const struct load *l, size_t i, const char **option)
+{
+	if (l->sections[i].type == TYPE_PHONE) {
+		*option = "password";
+		return &((struct conf_phone *)section_at(l, i))->password;
+	}
+	if (l->sections[i].type == TYPE_SBC) {
+		*option = "flow_key";
+		return &((struct conf_global *)section_at(l, i))->flow_key;
+	}
+	return NULL;
+}
+
 static void resolve(struct secrets *s, struct load *l, size_t i)
 {
-	struct conf_phone *p = section_at(l, i);
-	const char *name = p->password + strlen(SECRET_PREFIX);
+	const char *option, *type = conf_types[l->sections[i].type].name;
+	char **text = secret_text(l, i, &option);
+	const char *name = *text + strlen(SECRET_PREFIX);
 	const struct secret *one = find(s, name);
 	char *value;
 
 	if (!one) {
-		load_fault(l, option_line(l, i, "password"),
-			   "phone '%s': there is no secret '%.60s' in %.100s",
-			   p->name, name, s->path);
+		load_fault(l, option_line(l, i, option),
+			   "%s '%s': there is no secret '%.60s' in %.100s",
+			   type, section_name(l, i), name, s->path);
+		return;
+	}
+	if (l->sections[i].type == TYPE_SBC && one->value.n < CONF_KEY_BYTES) {
+		load_fault(l, option_line(l, i, option),
+			   "%s '%s': the secret '%.60s' is to have %d bytes or "
+			   "more",
+			   type, section_name(l, i), name, CONF_KEY_BYTES);
 		return;
 	}
 	value = str_dup(one->value);
@@ -177,19 +199,17 @@ static void resolve(struct secrets *s, struct load *l, size_t i)
 		load_oom(l);
 		return;
 	}
-	free(p->password);
-	p->password = value;
+	free(*text);
+	*text = value;
 }
 
 static bool is_reference(const struct load *l, size_t i)
 {
-	const struct conf_phone *p;
+	const char *option;
+	char **text = secret_text(l, i, &option);
 
-	if (l->sections[i].type != TYPE_PHONE)
-		return false;
-	p = section_at(l, i);
-	return p->password &&
-	       !strncmp(p->password, SECRET_PREFIX, strlen(SECRET_PREFIX));
+	return text && *text &&
+	       !strncmp(*text, SECRET_PREFIX, strlen(SECRET_PREFIX));
 }
 
 void secrets_resolve(struct load *l)

@@ -19,6 +19,13 @@ struct config *config_ref(struct config *c)
 	return c;
 }
 
+static void forget_secret(char *text)
+{
+	if (text)
+		explicit_bzero(text, strlen(text));
+	free(text);
+}
+
 static void realm_clear(struct conf_realm *r)
 {
 	for (unsigned i = 0; i < r->n_aliases; i++)
@@ -40,13 +47,10 @@ void config_unref(struct config *c)
 	hash_clear(&c->phone_auths);
 	for (size_t i = 0; i < c->n_realms; i++)
 		realm_clear(&c->realms[i]);
-	for (size_t i = 0; i < c->n_phones; i++) {
-		char *password = c->phones[i].password;
-
-		if (password)
-			explicit_bzero(password, strlen(password));
-		free(password);
-	}
+	for (size_t i = 0; i < c->n_phones; i++)
+		forget_secret(c->phones[i].password);
+	for (size_t i = 0; i < c->n_globals; i++)
+		forget_secret(c->globals[i].flow_key);
 	for (size_t i = 0; i < c->n_routes; i++)
 		free(c->routes[i].to);
 	free(c->globals);

@@ -329,6 +329,11 @@ static void check_reference(struct load *l, const struct reference *r)
 			tell_missing(l, r, "realm", suggest(l, false, r->name));
 		return;
 	}
+	if (r->kind == REF_TRUNK) {
+		if (!config_trunk(l->c, r->name))
+			tell_missing(l, r, "trunk", suggest(l, true, r->name));
+		return;
+	}
 	phone = config_phone(l->c, r->name) != NULL;
 	trunk = config_trunk(l->c, r->name) != NULL;
 	if (phone && trunk)

@@ -232,6 +232,23 @@ static void the_secrets_file_may_have_another_name(void **state)
 	conf_errors_clear(&errs);
 }
 
+static void the_flow_key_may_be_a_secret_of_enough_bytes(void **state)
+{
+	struct rig *rig = *state;
+	struct conf_errors errs = {0};
+	struct config *c = NULL;
+
+	put(rig->conf,
+	    "config sbc 'global'\noption flow_key '@secret:key'\n" REALM, 0644);
+	put(rig->secrets, "key=0123456789abcdef\n", 0600);
+	assert_int_equal(config_load(&c, rig->conf, &errs), 0);
+	assert_string_equal(config_global(c)->flow_key, "0123456789abcdef");
+	config_unref(c);
+	conf_errors_clear(&errs);
+	put(rig->secrets, "key=0123456789abcde\n", 0600);
+	refuse_file(rig, rig->conf, 2, "16 bytes or more");
+}
+
 static void secrets_that_others_may_read_are_refused(void **state)
 {
 	struct rig *rig = *state;
@@ -314,6 +331,7 @@ int main(void)
 		FILE_TEST(a_directory_is_not_a_config),
 		FILE_TEST(a_secret_comes_from_the_file_beside_the_config),
 		FILE_TEST(the_secrets_file_may_have_another_name),
+		FILE_TEST(the_flow_key_may_be_a_secret_of_enough_bytes),
 		FILE_TEST(secrets_that_others_may_read_are_refused),
 		FILE_TEST(a_missing_secrets_file_is_told),
 		FILE_TEST(a_missing_secret_is_told_with_the_line_of_its_use),

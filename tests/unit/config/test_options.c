@@ -43,6 +43,60 @@ static void global_options_are_read(void **state)
 	config_unref(c);
 }
 
+#define TRUNK                                                                  \
+	"config trunk 'pbx'\noption realm 'lan'\noption host '192.0.2.1'\n"
+
+static void registrations_are_ours_unless_a_trunk_is_named(void **state)
+{
+	struct config *c = parse(REALM TRUNK);
+	const struct conf_realm *r = config_realm(c, "lan");
+
+	assert_string_equal(r->registrar, "");
+	assert_int_equal(r->registrar_mode, CONF_MIRROR);
+	assert_int_equal(r->registrar_expires_s, 3600);
+	assert_true(config_trunk(c, "pbx")->path);
+	assert_null(config_global(c)->flow_key);
+	config_unref(c);
+	c = parse(REALM "option registrar 'local'\n");
+	assert_string_equal(config_realm(c, "lan")->registrar, "");
+	config_unref(c);
+}
+
+static void a_registrar_may_be_a_trunk_of_another_realm(void **state)
+{
+	struct config *c = parse(
+		"config sbc 'global'\noption flow_key '0123456789abcdef'\n" TRUNK
+		"option path '0'\n" REALM "config realm 'edge'\n"
+		"list listen 'udp:5070'\noption registrar 'pbx'\n"
+		"option registrar_mode 'throttle'\n"
+		"option registrar_expires '60'\n");
+	const struct conf_realm *r = config_realm(c, "edge");
+
+	assert_string_equal(r->registrar, "pbx");
+	assert_int_equal(r->registrar_mode, CONF_THROTTLE);
+	assert_int_equal(r->registrar_expires_s, 60);
+	assert_false(config_trunk(c, "pbx")->path);
+	assert_string_equal(config_global(c)->flow_key, "0123456789abcdef");
+	config_unref(c);
+}
+
+static void a_registrar_that_is_no_trunk_is_told(void **state)
+{
+	refuse_one(REALM "option registrar 'pbz'\n" TRUNK, 2,
+		   "there is no trunk 'pbz'; the nearest is 'pbx'");
+	refuse_one(REALM "option registrar ''\n", 2, "section's name");
+	refuse_one(REALM "option registrar_mode 'mirrors'\n", 2, "'mirror'");
+	refuse_one(REALM "option registrar_expires '59'\n", 2, "60");
+	refuse_one(REALM "option registrar_expires '604801'\n", 2, "604800");
+	refuse_one(REALM TRUNK "option path 'yes'\n", 5, "'0' or '1'");
+}
+
+static void a_flow_key_that_could_be_guessed_is_refused(void **state)
+{
+	refuse_one("config sbc 'global'\noption flow_key 'short'\n" REALM, 2,
+		   "16 to 255 bytes");
+}
+
 static void realm_options_have_standard_values(void **state)
 {
 	struct config *c = parse(REALM);
@@ -403,6 +457,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(global_options_have_standard_values),
 		cmocka_unit_test(global_options_are_read),
+		cmocka_unit_test(
+			registrations_are_ours_unless_a_trunk_is_named),
+		cmocka_unit_test(a_registrar_may_be_a_trunk_of_another_realm),
+		cmocka_unit_test(a_registrar_that_is_no_trunk_is_told),
+		cmocka_unit_test(a_flow_key_that_could_be_guessed_is_refused),
 		cmocka_unit_test(realm_options_have_standard_values),
 		cmocka_unit_test(realm_options_are_read),
 		cmocka_unit_test(the_digest_realm_falls_back_to_the_hostname),
