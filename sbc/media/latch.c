@@ -24,7 +24,14 @@
  * not further ahead than the time that passed allows; so also after a long
  * silence, in which a phone's clock runs on or stands still, but its sequence
  * does not.  The row of a new host may begin while the old source has not been
- * silent for long: with short packets 500 ms are more than 50 of them.
+ * silent for long: with short packets 500 ms are more than 50 of them.  After
+ * an outage of 2 s and more, a line that had to dial in again, the sequence is
+ * further ahead: then it must be the very packet that a stream which went on
+ * would have reached in that time, give or take 250 ms (42 bits).
+ *
+ * Four claims are kept, the least recent gives way: somebody who sees the
+ * stream can put off the phone's own claim only by as many packets that are
+ * right in all.
  *
  * What guessing would take.  One who sees nothing of the stream has to find
  * some 60 bits, the SSRC among them.  One who knows the SSRC, from a report
@@ -70,6 +77,8 @@ enum {
 	GUESSES = 32,
 	GUESS_MS = 10000,
 	NARROW_TICKS_PER_MS = 8,
+	OUTAGE_MS = 2000,
+	OUTAGE_SLACK_MS = 250,
 };
 
 static bool is_signalled(const struct latch_rule *rule, const struct addr *from)
@@ -146,16 +155,50 @@ static bool is_guessed_at(const struct latch *l, mono_ms now)
 	return l->guesses >= GUESSES && now - l->guessed <= GUESS_MS;
 }
 
-/* @after: the sequence number that @h should go on from. */
-static bool has_proof(struct latch *l, const struct rtp_hdr *h, uint16_t after,
-		      mono_ms now)
+/* Is it just the packet that a stream with a steady frame has come to? */
+static bool is_after_outage(const struct latch *l, const struct rtp_hdr *h,
+			    mono_ms silent)
 {
-	uint16_t ahead = (uint16_t)(h->seq - after);
+	static const uint8_t rates[] = {NARROW_TICKS_PER_MS, 16, 48};
+	uint32_t passed = h->timestamp - l->timestamp;
+	uint16_t ahead = (uint16_t)(h->seq - l->seq);
+	size_t n = ticks_per_ms(h->payload_type) == NARROW_TICKS_PER_MS
+			   ? 1
+			   : sizeof(rates);
+
+	if (silent < OUTAGE_MS || !l->frame || passed != l->frame * ahead)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		int64_t off = (int64_t)passed / rates[i] - silent;
+
+		if (off >= -OUTAGE_SLACK_MS && off <= OUTAGE_SLACK_MS)
+			return true;
+	}
+	return false;
+}
+
+static struct latch_claim *find_claim(struct latch *l, const struct addr *from)
+{
+	for (unsigned i = 0; i < l->n_claims; i++) {
+		if (addr_equal(from, &l->claims[i].from))
+			return &l->claims[i];
+	}
+	return NULL;
+}
+
+/* Does @h go on from the stream, or from what @claim (or NULL) has proved? */
+static bool has_proof(struct latch *l, const struct rtp_hdr *h,
+		      const struct latch_claim *claim, mono_ms now)
+{
+	uint16_t ahead = (uint16_t)(h->seq - (claim ? claim->seq : l->seq));
+	bool is_ahead = ahead >= 1 && ahead <= SEQ_AHEAD_MAX;
 	mono_ms silent = now - l->heard;
 
 	if (h->ssrc != l->ssrc)
 		return false;
-	if (ahead < 1 || ahead > SEQ_AHEAD_MAX || !is_in_time(l, h, silent)) {
+	if (is_after_outage(l, h, silent))
+		return true;
+	if (!is_ahead || !is_in_time(l, h, silent)) {
 		note_guess(l, now);
 		return false;
 	}
@@ -182,32 +225,51 @@ static void go_on(struct latch *l, const struct rtp_hdr *h, mono_ms now)
 	bool is_same = h->ssrc == l->ssrc;
 
 	l->heard = now;
-	l->tries = 0;
+	l->n_claims = 0;
 	if (is_same && (uint16_t)(l->seq - h->seq) < SEQ_LATE_MAX)
 		return;
-	if (is_same && h->seq == (uint16_t)(l->seq + 1))
+	/* A key that is pressed has one timestamp (RFC 4733 2.3). */
+	if (is_same && h->seq == (uint16_t)(l->seq + 1) &&
+	    h->timestamp != l->timestamp)
 		l->frame = h->timestamp - l->timestamp;
 	l->seq = h->seq;
 	l->ssrc = h->ssrc;
 	l->timestamp = h->timestamp;
 }
 
-static bool is_claimant(const struct latch *l, const struct addr *from)
+/* A free place, or that of the claim that was silent for longest. */
+static struct latch_claim *place_claim(struct latch *l)
 {
-	return l->tries && addr_equal(from, &l->claimant);
+	struct latch_claim *oldest = &l->claims[0];
+
+	if (l->n_claims < LATCH_CLAIMS) {
+		oldest = &l->claims[l->n_claims++];
+	} else {
+		for (unsigned i = 1; i < LATCH_CLAIMS; i++) {
+			if (l->claims[i].at < oldest->at)
+				oldest = &l->claims[i];
+		}
+	}
+	*oldest = (struct latch_claim){0};
+	return oldest;
 }
 
 /* How many packets in a row @from has sent, with this one. */
 static unsigned count_row(struct latch *l, const struct addr *from,
-			  const struct rtp_hdr *h)
+			  const struct rtp_hdr *h, mono_ms now)
 {
-	if (!is_claimant(l, from) || h->seq != (uint16_t)(l->claimed_seq + 1))
-		l->tries = 0;
-	if (l->tries < IN_A_ROW)
-		l->tries++;
-	l->claimant = *from;
-	l->claimed_seq = h->seq;
-	return l->tries;
+	struct latch_claim *claim = find_claim(l, from);
+
+	if (!claim)
+		claim = place_claim(l);
+	if (h->seq != (uint16_t)(claim->seq + 1))
+		claim->row = 0;
+	if (claim->row < IN_A_ROW)
+		claim->row++;
+	claim->from = *from;
+	claim->seq = h->seq;
+	claim->at = now;
+	return claim->row;
 }
 
 /* Somebody else than the learned source: is the stream his now? */
@@ -215,13 +277,14 @@ static bool takes_over(struct latch *l, const struct addr *from,
 		       const struct rtp_hdr *h, mono_ms now)
 {
 	mono_ms silent = now - l->heard;
-	uint16_t after = is_claimant(l, from) ? l->claimed_seq : l->seq;
 
-	if (silent < SILENT_PORT_MS || !has_proof(l, h, after, now))
+	if (silent < SILENT_PORT_MS ||
+	    !has_proof(l, h, find_claim(l, from), now))
 		return false;
 	if (addr_same_host(from, &l->source))
 		return true;
-	return count_row(l, from, h) >= IN_A_ROW && silent >= SILENT_HOST_MS;
+	return count_row(l, from, h, now) >= IN_A_ROW &&
+	       silent >= SILENT_HOST_MS;
 }
 
 enum latch_verdict latch_rtp(struct latch *l, const struct addr *from,
@@ -238,12 +301,12 @@ enum latch_verdict latch_rtp(struct latch *l, const struct addr *from,
 }
 
 bool latch_is_foreign(struct latch *l, const struct addr *from,
-		      const struct rtp_hdr *h)
+		      const struct rtp_hdr *h, mono_ms now)
 {
 	if (h->ssrc != l->ssrc)
-		l->tries = 0;
+		l->n_claims = 0;
 	l->ssrc = h->ssrc;
-	return count_row(l, from, h) >= IN_A_ROW;
+	return count_row(l, from, h, now) >= IN_A_ROW;
 }
 
 bool latch_may_report(const struct latch_rtcp *l, const struct latch *rtp,

@@ -24,19 +24,29 @@ struct latch_rule {
 	bool behind_nat;           /* signalling showed a NAT */
 };
 
+enum { LATCH_CLAIMS = 4 };
+
+/* Another address that wants to take over, or while nobody is learned, one
+ * that may not be. */
+struct latch_claim {
+	struct addr from;
+	uint16_t seq;
+	uint8_t row; /* packets in a row */
+	mono_ms at;  /* of the newest */
+};
+
 /* The source of RTP; zeroed = nobody has been heard. */
 struct latch {
 	struct addr source;
 	bool learned;
-	uint8_t tries;   /* packets in a row of @claimant */
+	uint8_t n_claims;
 	uint8_t guesses; /* wrong proofs with the right SSRC, since @guessed */
-	uint16_t seq, claimed_seq;
+	uint16_t seq;
 	uint32_t ssrc, timestamp; /* with @seq: the newest packet accepted */
 	uint32_t frame;           /* ticks from one packet to the next */
 	mono_ms heard;            /* when any packet of @source was accepted */
 	mono_ms guessed;
-	struct addr claimant; /* another address that wants to take over, or
-				 while nobody is learned, one that may not */
+	struct latch_claim claims[LATCH_CLAIMS];
 };
 
 /* The source of RTCP; never moves RTP. */
@@ -72,7 +82,7 @@ enum latch_verdict latch_rtp(struct latch *l, const struct addr *from,
  * another address than signalling).
  */
 bool latch_is_foreign(struct latch *l, const struct addr *from,
-		      const struct rtp_hdr *h);
+		      const struct rtp_hdr *h, mono_ms now);
 
 bool latch_may_report(const struct latch_rtcp *l, const struct latch *rtp,
 		      const struct latch_rule *rule, const struct addr *from);

@@ -89,7 +89,7 @@ static void look_at_other_host(struct path *in, const struct path_packet *pkt)
 	if (atomic_load_explicit(&in->n.other_host, memory_order_relaxed) ||
 	    rtp_read(&h, pkt->bytes, pkt->n) ||
 	    !is_negotiated(in, h.payload_type) ||
-	    !latch_is_foreign(&in->latch, &pkt->from, &h))
+	    !latch_is_foreign(&in->latch, &pkt->from, &h, pkt->now))
 		return;
 	atomic_store_explicit(&in->n.other_host, true, memory_order_relaxed);
 }

@@ -86,6 +86,15 @@ static void change(struct rig *rig, unsigned how)
 	path_remote(&rig->a, &r);
 }
 
+static bool has_claimed(const struct latch *l, const struct addr *from)
+{
+	for (unsigned i = 0; i < l->n_claims; i++) {
+		if (addr_equal(from, &l->claims[i].from))
+			return l->claims[i].row >= 2;
+	}
+	return false;
+}
+
 /* May the source of @in's RTP have changed from @before to what it is? */
 static bool may_have_moved(const struct path *in, const struct latch *before,
 			   const struct path_packet *pkt)
@@ -99,8 +108,7 @@ static bool may_have_moved(const struct path *in, const struct latch *before,
 	       (uint16_t)(in->latch.seq - before->seq) > 0 &&
 	       (addr_same_host(&pkt->from, &before->source)
 			? silent >= 60
-			: silent >= 500 && before->tries >= 2 &&
-				  addr_equal(&pkt->from, &before->claimant));
+			: silent >= 500 && has_claimed(before, &pkt->from));
 }
 
 static bool is_known(const struct path *p, const struct addr *a)

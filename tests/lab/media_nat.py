@@ -146,6 +146,18 @@ def nat_that_moves_a_muted_phone_is_followed(context):
     call.no_re_invite()
 
 
+def line_that_dials_in_again_is_followed(context):
+    """It is gone for 3 s and comes back with another address."""
+    call = Moving(context)
+    guesser = Guesser(call)
+    call.router.ip("addr", "del", f"{call.wan}/24", "dev", "eth0")
+    time.sleep(3)
+    topology.add_address(call.router, "eth0", call.spare)
+    call.both_ways()
+    guesser.stop()
+    call.no_re_invite()
+
+
 class Public:
     """A call between alice, on the internet itself, and bob behind NAT."""
 
@@ -297,6 +309,7 @@ def add_to(suite):
     suite.add(reports_find_where_a_phone_behind_nat_listens)
     suite.add(peers_that_wait_for_each_other_are_woken)
     for function in (nat_that_moves_a_muted_phone_is_followed,
+                     line_that_dials_in_again_is_followed,
                      phone_that_speaks_from_another_port_hears,
                      phone_that_is_deaf_at_its_sdp_port_hears,
                      two_boxes_that_wait_for_each_other_are_woken):

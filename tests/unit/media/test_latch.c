@@ -505,6 +505,109 @@ static void guesses_without_the_ssrc_count_for_nothing(void **state)
 	assert_int_equal(hear(&rig, "203.0.113.7:2000", h), LATCH_LEARNED);
 }
 
+/* A line that was down for @silent_ms: the phone spoke on into it. */
+static enum latch_verdict after_outage(int64_t silent_ms, int first,
+				       uint32_t stamp_off)
+{
+	enum latch_verdict verdict = LATCH_STRANGER;
+	struct rig rig = latched();
+
+	rig.now += 20;
+	hear(&rig, "203.0.113.7:1024", number(1));
+	rig.now += silent_ms;
+	for (int i = 0; i < 3; i++, rig.now += 20) {
+		struct rtp_hdr h = number(first + i);
+
+		h.timestamp += stamp_off;
+		verdict = hear(&rig, "198.51.100.66:9", h);
+	}
+	return verdict;
+}
+
+static void stream_that_went_on_through_an_outage_is_followed(void **state)
+{
+	assert_int_equal(after_outage(2000, 101, 0), LATCH_LEARNED);
+	assert_int_equal(after_outage(30000, 1501, 0), LATCH_LEARNED);
+	assert_int_equal(after_outage(30000, 1501 - 12, 0), LATCH_LEARNED);
+	assert_int_equal(after_outage(30000, 1501 + 12, 0), LATCH_LEARNED);
+}
+
+static void outage_excuses_only_the_packet_that_is_due(void **state)
+{
+	assert_int_equal(after_outage(1900, 96, 0), LATCH_STRANGER);
+	assert_int_equal(after_outage(30000, 1501 - 14, 0), LATCH_STRANGER);
+	assert_int_equal(after_outage(30000, 1501 + 14, 0), LATCH_STRANGER);
+	assert_int_equal(after_outage(30000, 1501, 1), LATCH_STRANGER);
+	assert_int_equal(after_outage(30000, 1501, 160), LATCH_STRANGER);
+}
+
+static void outage_of_a_faster_clock_is_measured_by_its_rate(void **state)
+{
+	struct rig rig = latched();
+	struct rtp_hdr h = number(0);
+
+	h.payload_type = 96;
+	for (int i = 0; i < 2; i++, rig.now += 20) {
+		h.seq++;
+		h.timestamp += 960;
+		hear(&rig, "203.0.113.7:1024", h);
+	}
+	rig.now += 9980;
+	h.seq += 500;
+	h.timestamp += 500 * 960;
+	assert_int_equal(hear(&rig, "203.0.113.7:2000", h), LATCH_LEARNED);
+}
+
+/* Others who see the stream claim it too, right in all but the row. */
+static void claim_outlives_a_few_others(void **state)
+{
+	struct rig rig = latched();
+	const char *others[] = {"192.0.2.1:1", "192.0.2.1:2", "192.0.2.1:3"};
+
+	rig.now += 500;
+	for (int i = 1; i <= 3; i++, rig.now += 20) {
+		for (int k = 0; k < 3; k++)
+			assert_int_equal(
+				hear(&rig, others[k], number(2 * i + k)),
+				LATCH_STRANGER);
+		assert_int_equal(hear(&rig, "198.51.100.66:9", number(i)),
+				 i < 3 ? LATCH_STRANGER : LATCH_LEARNED);
+	}
+}
+
+static void claim_that_is_silent_gives_way(void **state)
+{
+	struct rig rig = latched();
+	char from[ADDR_TEXT_MAX];
+
+	rig.now += 500;
+	for (int i = 0; i < 9; i++, rig.now++) {
+		snprintf(from, sizeof(from), "192.0.2.1:%d", i + 1);
+		hear(&rig, from, number(1));
+	}
+	for (int i = 1; i <= 3; i++, rig.now += 20)
+		assert_int_equal(hear(&rig, "198.51.100.66:9", number(i)),
+				 i < 3 ? LATCH_STRANGER : LATCH_LEARNED);
+}
+
+static void pressed_key_does_not_spoil_the_proof(void **state)
+{
+	struct rig rig = latched();
+	struct rtp_hdr h = number(1);
+
+	rig.now += 20;
+	hear(&rig, "203.0.113.7:1024", number(1));
+	for (int i = 0; i < 3; i++, rig.now += 20) {
+		h.seq++; /* the timestamp stands still */
+		hear(&rig, "203.0.113.7:1024", h);
+	}
+	rig.now += 500;
+	guess_timestamps(&rig, 1000, 1000);
+	h.seq++;
+	h.timestamp += 160;
+	assert_int_equal(hear(&rig, "203.0.113.7:2000", h), LATCH_LEARNED);
+}
+
 static void strangers_are_not_read_while_the_source_speaks(void **state)
 {
 	struct rig rig = latched();
@@ -523,19 +626,19 @@ static void stream_of_a_foreign_host_is_told_from_probes(void **state)
 	struct addr foreign = at("198.51.100.66:9"), other = at("192.0.2.1:9");
 	struct rtp_hdr h = number(0), another = number(1), gap = number(9);
 
-	assert_false(latch_is_foreign(&rig.latch, &foreign, &h));
+	assert_false(latch_is_foreign(&rig.latch, &foreign, &h, rig.now));
 	h = number(1);
-	assert_false(latch_is_foreign(&rig.latch, &foreign, &h));
+	assert_false(latch_is_foreign(&rig.latch, &foreign, &h, rig.now));
 	another.ssrc++;
-	assert_false(latch_is_foreign(&rig.latch, &foreign, &another));
-	assert_false(latch_is_foreign(&rig.latch, &foreign, &h));
+	assert_false(latch_is_foreign(&rig.latch, &foreign, &another, rig.now));
+	assert_false(latch_is_foreign(&rig.latch, &foreign, &h, rig.now));
 	h = number(2);
-	assert_false(latch_is_foreign(&rig.latch, &other, &h));
-	assert_false(latch_is_foreign(&rig.latch, &foreign, &gap));
+	assert_false(latch_is_foreign(&rig.latch, &other, &h, rig.now));
+	assert_false(latch_is_foreign(&rig.latch, &foreign, &gap, rig.now));
 	gap.seq++;
-	assert_false(latch_is_foreign(&rig.latch, &foreign, &gap));
+	assert_false(latch_is_foreign(&rig.latch, &foreign, &gap, rig.now));
 	gap.seq++;
-	assert_true(latch_is_foreign(&rig.latch, &foreign, &gap));
+	assert_true(latch_is_foreign(&rig.latch, &foreign, &gap, rig.now));
 	assert_int_equal(hear(&rig, "203.0.113.7:1024", number(0)),
 			 LATCH_LEARNED); /* and the phone is not hindered */
 }
@@ -801,6 +904,14 @@ int main(void)
 		cmocka_unit_test(stream_of_a_foreign_host_is_told_from_probes),
 		cmocka_unit_test(
 			open_latch_asks_a_new_address_for_the_same_proof),
+		cmocka_unit_test(
+			stream_that_went_on_through_an_outage_is_followed),
+		cmocka_unit_test(outage_excuses_only_the_packet_that_is_due),
+		cmocka_unit_test(
+			outage_of_a_faster_clock_is_measured_by_its_rate),
+		cmocka_unit_test(claim_outlives_a_few_others),
+		cmocka_unit_test(claim_that_is_silent_gives_way),
+		cmocka_unit_test(pressed_key_does_not_spoil_the_proof),
 		cmocka_unit_test(rtcp_is_learned_by_the_same_hosts),
 		cmocka_unit_test(rtcp_never_moves_rtp),
 		cmocka_unit_test(rtcp_moves_with_its_ssrc_after_500_ms),
