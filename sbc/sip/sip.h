@@ -63,7 +63,11 @@ enum sip_method {
 	SIP_UNKNOWN, /* 501 */
 };
 
-/* The methods that we take, as an Allow header's value. */
+/* The methods that every stack takes: as bits 1 << enum sip_method, and as an
+ * Allow header's value. */
+#define SIP_METHODS                                                            \
+	(1u << SIP_INVITE | 1u << SIP_ACK | 1u << SIP_CANCEL | 1u << SIP_BYE | \
+	 1u << SIP_OPTIONS | 1u << SIP_INFO | 1u << SIP_REGISTER)
 #define SIP_ALLOW "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, REGISTER"
 
 struct sip_contact {
@@ -132,6 +136,7 @@ struct sip_view {
 	struct str body;
 
 	const void *msg; /* sip/ only */
+	void *home;      /* sip/ only */
 };
 
 struct sip_header {
@@ -177,6 +182,9 @@ struct sip_conf {
 	void (*answered)(void *arg, const struct sip_flow *flow, uint64_t token,
 			 int status);
 	void *arg;
+	/* Methods taken beside SIP_METHODS, as such bits; SUBSCRIBE, NOTIFY,
+	 * MESSAGE and PUBLISH can be.  All others are answered 405. */
+	uint32_t methods;
 	unsigned t1_ms; /* RFC 3261 T1; 0 = 500 */
 };
 
@@ -184,6 +192,8 @@ struct sip_conf {
 int sip_create(struct sip_stack **out, const struct sip_conf *conf);
 void sip_destroy(struct sip_stack *sip); /* accepts NULL */
 const char *sip_library_version(void);
+/* What @sip takes, as an Allow header's value. */
+const char *sip_allow(const struct sip_stack *sip);
 /* The datagram read last, for a crash report; safe in a signal handler. */
 size_t sip_last_datagram(const uint8_t **bytes);
 
@@ -282,7 +292,8 @@ int sip_request_accept(struct sip_request *req, struct sip_txn **out,
 		       sip_txn_fn fn, void *arg);
 const struct sip_view *sip_txn_view(const struct sip_txn *txn);
 void sip_txn_listen(struct sip_txn *txn, sip_txn_fn fn, void *arg);
-/* Server side.  Provisional, then one final answer. */
+/* Server side.  Provisional, then one final answer.  408 to anything but INVITE
+ * ends the transaction unsaid (RFC 4320 4.2). */
 int sip_txn_answer(struct sip_txn *txn, const struct sip_message *m);
 /* Client INVITE: send CANCEL (waits for a provisional response by itself).
  * The final response still arrives. */
@@ -311,16 +322,24 @@ struct sip_out {
 
 /*
  * Send @m, anything but INVITE, ACK and CANCEL, as a client transaction; @fn
- * hears the answers and what became of the flow, as for a request in a dialog.
- * -EAGAIN: too many client transactions are open.  With @fn NULL nobody hears
- * and @out may be NULL.
+ * hears the answers and what became of the flow, as for a request in a dialog:
+ * an internal 408 when none came within 64*T1 (Timer F), 430, 503.  @fn is
+ * never called before this returns.  Release the transaction after its final
+ * answer, or before it: then nobody hears.  -EINVAL: a text that cannot be
+ * written.  -EAGAIN: too many client transactions are open.  -ENOTCONN,
+ * -ENETDOWN: the flow is dead already.  With @fn NULL nobody hears and @out
+ * may be NULL.
  */
 int sip_send(struct sip_stack *sip, struct sip_txn **out,
 	     const struct sip_out *o, const struct sip_message *m,
 	     sip_response_fn fn, void *arg);
 
-/* The @i-th value of header @name (long form) as text, or NULL; for headers
- * that the view does not know.  Lives until the callback returns. */
+/*
+ * The @i-th value of header @name (long form) as text, or NULL; for headers
+ * that the view does not know.  An element of a list counts as a value, in one
+ * field or in several; of a header that the library does not know a field
+ * does.  Lives as long as the view's texts do.
+ */
 const char *sip_view_header(const struct sip_view *view, const char *name,
 			    unsigned i);
 
@@ -340,6 +359,10 @@ struct sip_dialog_conf {
 	const char *remote_user;   /* user of To; may be NULL */
 	const char *remote_host;   /* host of To; NULL = host of target */
 	sip_dialog_fn request;
+	/* Caller side of a SUBSCRIBE: a NOTIFY by another notifier than that of
+	 * the dialog, as the SUBSCRIBE was forked (RFC 6665 4.4.1); treated as
+	 * @request's.  sip_dialog_fork() makes the dialog of it.  NULL = 481. */
+	sip_dialog_fn forked;
 	void *arg;
 };
 
@@ -350,6 +373,11 @@ int sip_dialog_call(struct sip_dialog **out, struct sip_stack *sip,
  * Takes flow, request and arg of @conf. */
 int sip_dialog_answer(struct sip_dialog **out, struct sip_txn *txn,
 		      const struct sip_dialog_conf *conf);
+/* A further dialog of @d's SUBSCRIBE, from the NOTIFY @txn that its forked()
+ * got: established, on the flow of @conf.  Takes flow, request and arg of
+ * @conf; later forks still go to @d.  -EINVAL: @txn is no such NOTIFY. */
+int sip_dialog_fork(struct sip_dialog **out, struct sip_dialog *d,
+		    struct sip_txn *txn, const struct sip_dialog_conf *conf);
 void sip_dialog_destroy(struct sip_dialog *d); /* accepts NULL */
 
 /* Send a request in (or, INVITE, for) the dialog.  -EAGAIN: too many client
@@ -361,13 +389,15 @@ int sip_dialog_request(struct sip_dialog *d, struct sip_txn **out,
 		       void *arg);
 /* The caller side's dialog is made by this 2xx, or of a SUBSCRIBE by the NOTIFY
  * that came first (remote tag, route set and remote target; RFC 3261 12.1.2,
- * 13.2.2.4; RFC 6665 4.4.1). */
+ * 13.2.2.4; RFC 6665 4.4.1).  Until then a NOTIFY of any notifier is in the
+ * dialog.  A message with another remote tag than it has changes nothing. */
 void sip_dialog_establish(struct sip_dialog *d, const struct sip_view *answer);
 /* ACK the 2xx to INVITE @txn, with @m's body if any; repeated 2xx are ACKed
  * again by the stack. */
 int sip_dialog_ack(struct sip_dialog *d, struct sip_txn *txn,
 		   const struct sip_message *m);
-/* A re-INVITE or its 2xx moved the remote target (RFC 3261 12.2). */
+/* A re-INVITE, SUBSCRIBE or NOTIFY, or the 2xx to one, moved the remote target
+ * (RFC 3261 12.2, RFC 6665 4.4.1); without a Contact it stays. */
 void sip_dialog_retarget(struct sip_dialog *d, const struct sip_view *view);
 /* From now on send along @flow. */
 void sip_dialog_move(struct sip_dialog *d, const struct sip_flow *flow);

@@ -30,6 +30,8 @@ struct sip_txn {
 
 struct sip_dialog {
 	bool is_caller, destroyed, established;
+	unsigned retargets;
+	struct sip_dialog *fork_of;
 	struct sip_dialog_conf conf;
 	char target[256], call_id[32], local_user[128], local_display[256];
 };
@@ -48,6 +50,13 @@ struct fake_message {
 	char body[2048];
 	char headers[2048];
 	int max_forwards;
+	bool has_contact; /* the stack was asked to add one */
+	/* By sip_send(). */
+	bool is_out;
+	struct sip_flow flow;
+	char target[256], contact[512], call_id[64], from_tag[64];
+	char from_user[128], from_host[128], to_user[128], to_host[128];
+	uint32_t cseq;
 };
 
 static struct {
@@ -69,8 +78,13 @@ static struct {
 		char target[256], user[64], host[64];
 	} pings[256]; /* a ring: n_pings counts all */
 	unsigned n_pings;
-	int ping_error;    /* what both kinds of ping answer */
-	const char *realm; /* of every listener; NULL = lan */
+	int ping_error; /* what both kinds of ping answer */
+	int send_error; /* what sip_send() answers */
+	/* What sip_view_header() finds in the messages that come in from now
+	 * on, up to one without a name; NULL = nothing. */
+	const struct sip_header *headers;
+	int challenge_error; /* what sip_challenge_take() answers */
+	const char *realm;   /* of every listener; NULL = lan */
 } fake;
 
 static inline void fake_reset(void)
@@ -83,10 +97,27 @@ static inline void fake_reset(void)
 	fake.verdict = SIP_AUTH_OK;
 }
 
+/* What was sent so far no longer counts; for tests that send a lot. */
+static inline void fake_forget(void)
+{
+	unsigned n = 0;
+
+	fake.n = 0;
+	for (unsigned i = 0; i < fake.n_txns; i++) {
+		if (fake.txns[i]->released)
+			free(fake.txns[i]);
+		else
+			fake.txns[n++] = fake.txns[i];
+	}
+	fake.n_txns = n;
+}
+
 static struct fake_message *fake_note(const struct sip_message *m)
 {
 	struct fake_message *f = &fake.sent[fake.n++];
 
+	memset(f, 0, sizeof(*f));
+	f->has_contact = m->contact;
 	f->status = m->status;
 	f->method = m->status ? SIP_UNKNOWN : m->method;
 	f->max_forwards = m->max_forwards;
@@ -168,22 +199,41 @@ static void fake_body(struct sip_view *view, char *mem, const char *body)
 static inline void fake_response(struct sip_txn *txn, int status,
 				 const char *body)
 {
-	struct sip_view view = {.status = status, .to_tag = "peer"};
+	struct sip_view view = {.status = status,
+				.to_tag = "peer",
+				.expires = -1,
+				.retry_after = -1,
+				.msg = fake.headers};
 	char mem[2048];
 
 	fake_body(&view, mem, body);
 	if (txn->dialog)
 		view.flow = txn->dialog->conf.flow;
-	if (!txn->released)
+	if (!txn->released && txn->on_response)
 		txn->on_response(txn->arg, txn, &view);
+}
+
+/* Response @view to client transaction @txn comes in, as it stands. */
+static inline void fake_response_view(struct sip_txn *txn,
+				      const struct sip_view *view)
+{
+	struct sip_view copy = *view;
+
+	if (!copy.msg)
+		copy.msg = fake.headers;
+	if (!txn->released && txn->on_response)
+		txn->on_response(txn->arg, txn, &copy);
 }
 
 /* The stack makes up the answer: 408, or 503 when nothing could be sent. */
 static inline void fake_no_response(struct sip_txn *txn, int status)
 {
-	struct sip_view view = {.status = status, .internal = true};
+	struct sip_view view = {.status = status,
+				.internal = true,
+				.expires = -1,
+				.retry_after = -1};
 
-	if (!txn->released)
+	if (!txn->released && txn->on_response)
 		txn->on_response(txn->arg, txn, &view);
 }
 
@@ -202,21 +252,52 @@ static inline void fake_event(struct sip_txn *txn, enum sip_txn_event event,
 			      event == SIP_TXN_ACK ? &view : NULL);
 }
 
+static struct sip_txn *fake_request_in(struct sip_dialog *dialog,
+				       enum sip_method method,
+				       const struct sip_flow *flow,
+				       const char *body)
+{
+	struct sip_txn *txn = fake_txn(true);
+
+	txn->view.method = method;
+	txn->view.method_name = method == SIP_NOTIFY ? "NOTIFY" : "";
+	txn->view.flow = *flow;
+	txn->view.realm = "lan";
+	txn->view.call_id = dialog->call_id;
+	txn->view.from_tag = "peer";
+	txn->view.expires = -1;
+	txn->view.max_forwards = -1;
+	txn->view.msg = fake.headers;
+	txn->dialog = dialog;
+	fake_body(&txn->view, txn->body, body);
+	return txn;
+}
+
 /* A request in @dialog comes in along @flow; returns its transaction. */
 static inline struct sip_txn *fake_in_dialog(struct sip_dialog *dialog,
 					     enum sip_method method,
 					     const struct sip_flow *flow,
 					     const char *body)
 {
-	struct sip_txn *txn = fake_txn(true);
+	struct sip_txn *txn = fake_request_in(dialog, method, flow, body);
 
-	txn->view.method = method;
-	txn->view.flow = *flow;
-	txn->view.realm = "lan";
-	txn->view.call_id = dialog->call_id;
-	txn->dialog = dialog;
-	fake_body(&txn->view, txn->body, body);
 	dialog->conf.request(dialog->conf.arg, txn, &txn->view);
+	return txn;
+}
+
+/* A NOTIFY of another notifier than @dialog's comes in along @flow; NULL when
+ * the stack would refuse it. */
+static inline struct sip_txn *fake_forked(struct sip_dialog *dialog,
+					  const struct sip_flow *flow,
+					  const char *body)
+{
+	struct sip_txn *txn;
+
+	if (!dialog->conf.forked)
+		return NULL;
+	txn = fake_request_in(dialog, SIP_NOTIFY, flow, body);
+	txn->view.from_tag = "other";
+	dialog->conf.forked(dialog->conf.arg, txn, &txn->view);
 	return txn;
 }
 
@@ -325,6 +406,18 @@ int sip_dialog_answer(struct sip_dialog **out, struct sip_txn *txn,
 	return 0;
 }
 
+int sip_dialog_fork(struct sip_dialog **out, struct sip_dialog *d,
+		    struct sip_txn *txn, const struct sip_dialog_conf *conf)
+{
+	*out = fake_dialog(conf);
+	(*out)->is_caller = true;
+	(*out)->established = true;
+	(*out)->fork_of = d;
+	snprintf((*out)->call_id, sizeof((*out)->call_id), "%s", d->call_id);
+	txn->dialog = *out;
+	return 0;
+}
+
 void sip_dialog_destroy(struct sip_dialog *d)
 {
 	if (d)
@@ -376,6 +469,7 @@ int sip_dialog_ack(struct sip_dialog *d, struct sip_txn *txn,
 
 void sip_dialog_retarget(struct sip_dialog *d, const struct sip_view *view)
 {
+	d->retargets++;
 }
 
 void sip_dialog_move(struct sip_dialog *d, const struct sip_flow *flow)
@@ -391,6 +485,79 @@ const struct sip_flow *sip_dialog_flow(const struct sip_dialog *d)
 const char *sip_dialog_call_id(const struct sip_dialog *d)
 {
 	return d->call_id;
+}
+
+static void fake_copy(char *out, size_t cap, const char *text)
+{
+	snprintf(out, cap, "%s", text ? text : "");
+}
+
+int sip_send(struct sip_stack *sip, struct sip_txn **out,
+	     const struct sip_out *o, const struct sip_message *m,
+	     sip_response_fn fn, void *arg)
+{
+	struct fake_message *f;
+
+	if (fake.send_error)
+		return fake.send_error;
+	if (fake.closed_conn && o->flow.conn == fake.closed_conn)
+		return -ENOTCONN;
+	f = fake_note(m);
+	f->is_out = true;
+	f->flow = o->flow;
+	f->cseq = o->cseq;
+	fake_copy(f->target, sizeof(f->target), o->target);
+	fake_copy(f->contact, sizeof(f->contact), o->contact);
+	fake_copy(f->call_id, sizeof(f->call_id), o->call_id);
+	fake_copy(f->from_tag, sizeof(f->from_tag), o->from_tag);
+	fake_copy(f->from_user, sizeof(f->from_user), o->from_user);
+	fake_copy(f->from_host, sizeof(f->from_host), o->from_host);
+	fake_copy(f->to_user, sizeof(f->to_user), o->to_user);
+	fake_copy(f->to_host, sizeof(f->to_host), o->to_host);
+	f->txn = fake_txn(false);
+	f->txn->on_response = fn;
+	f->txn->arg = arg;
+	if (out)
+		*out = f->txn;
+	return 0;
+}
+
+const char *sip_view_header(const struct sip_view *view, const char *name,
+			    unsigned i)
+{
+	for (const struct sip_header *h = view->msg; h && h->name; h++)
+		if (!strcasecmp(h->name, name) && !i--)
+			return h->value;
+	return NULL;
+}
+
+const char *sip_allow(const struct sip_stack *sip)
+{
+	return SIP_ALLOW;
+}
+
+int sip_challenge_take(struct sip_challenged *c, const struct sip_view *view)
+{
+	if (fake.challenge_error)
+		return fake.challenge_error;
+	c->is_proxy = view->status == 407;
+	c->nc = 0;
+	fake_copy(c->realm, sizeof(c->realm), "upstream");
+	snprintf(c->nonce, sizeof(c->nonce), "nonce-%u", fake.n);
+	return 0;
+}
+
+/* Shows in clear what went in. */
+int sip_challenge_answer(struct sip_challenged *c, enum sip_method method,
+			 const char *uri, const char *user,
+			 const char *password, char *mem, size_t cap,
+			 struct sip_header *out)
+{
+	snprintf(mem, cap, "Digest %s:%s %s %s nc=%u", user, password, uri,
+		 c->nonce, ++c->nc);
+	*out = (struct sip_header){
+		c->is_proxy ? "Proxy-Authorization" : "Authorization", mem};
+	return 0;
 }
 
 int sip_flow_to(struct sip_stack *sip, const char *realm,
