@@ -63,7 +63,7 @@ static void changed(void *arg, struct leg *leg, int status,
 		return;
 	}
 	err = leg_change_answer(
-		asker, status < 300 ? 200 : setup_map_status(status), sdp);
+		asker, status < 300 ? 200 : route_map_status(status), sdp);
 	if (status >= 300)
 		return;
 	leg_bridge(call->a, call->b);
@@ -116,7 +116,7 @@ static void info_answered(void *arg, struct leg *leg, int status)
 
 	if (asker)
 		leg_info_answer(asker,
-				status < 300 ? 200 : setup_map_status(status));
+				status < 300 ? 200 : route_map_status(status));
 }
 
 static void ended(void *arg, struct leg *leg, int status, const char *cause)

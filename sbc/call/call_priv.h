@@ -122,10 +122,6 @@ void setup_progress(void *arg, struct leg *leg, int status,
 		    const struct sdp *sdp);
 void setup_answered(void *arg, struct leg *leg, const struct sdp *sdp);
 void setup_fork_ended(struct call *call, struct leg *leg, int status);
-/* Pure: is final answer @a a better one to give than @b (RFC 3261 16.7)? */
-bool setup_is_better(int a, int b);
-/* Pure: the answer the caller gets for @status of the callee. */
-int setup_map_status(int status);
 
 /* call_bridge.c */
 /* ACK the callee's 2xx; the call ends when that cannot be sent. */

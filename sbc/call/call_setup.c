@@ -21,13 +21,6 @@
 
 enum { DISPLAY_BYTES = 128 };
 
-/* Who sends this INVITE: exactly one of phone and trunk is set. */
-struct caller {
-	const struct conf_realm *realm;
-	const struct conf_phone *phone;
-	const struct conf_trunk *trunk;
-};
-
 static void refuse(struct sip_request *req, int status, unsigned retry_after_s)
 {
 	char after[16];
@@ -39,35 +32,6 @@ static void refuse(struct sip_request *req, int status, unsigned retry_after_s)
 					.headers = &h,
 					.n_headers = !!retry_after_s,
 				});
-}
-
-/* True when @caller is known; else @req has been answered. */
-static bool identify(struct calls *calls, struct sip_request *req,
-		     struct caller *caller)
-{
-	const struct sip_view *view = sip_request_view(req);
-	struct sip_challenge challenge;
-	enum sip_auth_verdict verdict;
-	struct sip_message m;
-
-	caller->realm = config_realm(calls->config, view->realm);
-	if (!caller->realm) {
-		refuse(req, 503, 0); /* the realm left with a reload */
-		return false;
-	}
-	caller->trunk = config_trunk_by_source(
-		calls->config, view->realm, &view->flow.remote,
-		view->flow.transport == SIP_TCP ? CONF_TCP : CONF_UDP);
-	if (caller->trunk)
-		return true;
-	verdict = sip_auth_check(calls->conf.auth, view, calls->config,
-				 caller->realm, &caller->phone);
-	if (verdict == SIP_AUTH_OK)
-		return true;
-	m = sip_auth_refusal(calls->conf.auth, view, caller->realm, verdict,
-			     &challenge);
-	sip_request_answer(req, &m);
-	return false;
 }
 
 static bool same_key(const struct hash_node *node, const void *key)
@@ -106,7 +70,7 @@ static bool is_reachable(struct calls *calls, const struct route_result *to)
 
 /* The status to refuse the INVITE with before anything is kept; 0 = go on. */
 static int admit(struct calls *calls, const struct sip_view *view,
-		 const struct caller *caller, struct route_result *to)
+		 const struct registrar_peer *caller, struct route_result *to)
 {
 	const char *user = view->uri.user;
 
@@ -118,9 +82,11 @@ static int admit(struct calls *calls, const struct sip_view *view,
 		return 404;
 	if (registrar_is_ours(calls->conf.registrar, caller->realm,
 			      view->uri.host))
-		route_find(to, calls->config, view->realm, user);
+		route_find(to, calls->config, view->realm, user,
+			   CONF_FOR_INVITE);
 	else
-		route_find_list(to, calls->config, view->realm, user);
+		route_find_list(to, calls->config, view->realm, user,
+				CONF_FOR_INVITE);
 	if (to->kind == ROUTE_NONE)
 		return 404;
 	return is_reachable(calls, to) ? 0 : 480;
@@ -146,7 +112,7 @@ static char *clean_display(const char *text)
 }
 
 /* A From user that is not the authenticated one is replaced by it. */
-static void name_parties(struct call *call, const struct caller *caller,
+static void name_parties(struct call *call, const struct registrar_peer *caller,
 			 const struct sip_view *view)
 {
 	const char *from = view->from.user;
@@ -163,7 +129,7 @@ static void ring_timed_out(void *arg)
 {
 	struct call *call = arg;
 
-	if (setup_is_better(408, call->best))
+	if (route_is_better(408, call->best))
 		call->best = 408;
 	/* The forks are cancelled; none of them is asked any more. */
 	call->ringing = 0;
@@ -176,7 +142,7 @@ void calls_invite(struct calls *calls, struct sip_request *req)
 {
 	const struct sip_view *view = sip_request_view(req);
 	char key[LIMIT_CALLID_BYTES + LIMIT_URI_BYTES + 300];
-	struct caller caller = {0};
+	struct registrar_peer caller;
 	struct route_result targets;
 	struct leg_conf conf;
 	const struct sdp *offer;
@@ -188,7 +154,7 @@ void calls_invite(struct calls *calls, struct sip_request *req)
 		refuse(req, 483, 0);
 		return;
 	}
-	if (!identify(calls, req, &caller))
+	if (!registrar_identify(calls->conf.registrar, req, &caller))
 		return;
 	if (is_merged(calls, view, key, sizeof(key))) {
 		refuse(req, 482, 0);
@@ -276,7 +242,7 @@ static int status_of(int err)
 
 static void note_failure(struct call *call, int status)
 {
-	if (setup_is_better(status, call->best))
+	if (route_is_better(status, call->best))
 		call->best = status;
 }
 
@@ -325,7 +291,7 @@ static void start_trunk(struct call *call, const struct conf_trunk *trunk)
 
 static void give_up(struct call *call)
 {
-	int status = setup_map_status(call->best ? call->best : 480);
+	int status = route_map_status(call->best ? call->best : 480);
 
 	call_ending(call, status == 408 ? "no-answer" : "refused");
 	call->status = status;
@@ -441,48 +407,4 @@ void setup_fork_ended(struct call *call, struct leg *leg, int status)
 		return;
 	timer_cancel(call->owner->conf.loop, &call->ring);
 	setup_next_target(call);
-}
-
-/* ---- pure decisions ----------------------------------------------------------- */
-
-/* Lower is better: RFC 3261 16.7 step 6. */
-static int rank(int status)
-{
-	if (status >= 600)
-		return 0;
-	switch (status) {
-	case 401:
-	case 407:
-	case 415:
-	case 420:
-	case 484: /* these tell the caller how to do better */
-		return 400;
-	case 408:
-	case 480: /* the least telling of their class */
-		return 499;
-	default:
-		return status / 100 * 100 + 1;
-	}
-}
-
-bool setup_is_better(int a, int b)
-{
-	return !b || rank(a) < rank(b);
-}
-
-int setup_map_status(int status)
-{
-	switch (status) {
-	case 401:
-	case 407: /* the callee's challenge is not the caller's business */
-		return 403;
-	case 482:
-	case 483:
-	case 481:
-	case 430: /* RFC 5626 11.5: between edge and registrar only */
-		return 480;
-	default:
-		/* A redirection is not followed: that target cannot be had. */
-		return status >= 300 && status < 400 ? 480 : status;
-	}
 }

@@ -372,6 +372,26 @@ static void set_match(const struct setting *s)
 		put_text(s);
 }
 
+/* In the order of enum conf_method. */
+static const char *const route_methods[] = {"INVITE",  "SUBSCRIBE", "MESSAGE",
+					    "PUBLISH", "OPTIONS",   NULL};
+
+static void add_method(const struct setting *s)
+{
+	struct conf_route *r = s->at;
+
+	for (unsigned i = 0; route_methods[i]; i++) {
+		if (strcmp(route_methods[i], s->value))
+			continue;
+		if (r->methods & 1u << i)
+			bad(s, "'%.40s' stands twice", s->value);
+		r->methods |= 1u << i;
+		return;
+	}
+	bad(s, "has no value '%.40s'; the nearest is '%s'", s->value,
+	    nearest_word(route_methods, s->value));
+}
+
 static void add_target(const struct setting *s)
 {
 	struct conf_route *r = s->at;
@@ -484,6 +504,7 @@ static const struct option trunk_options[] = {
 static const struct option route_options[] = {
 	{"from_realm", .set = set_realm_name, TEXT(route, from_realm)},
 	{"match", .set = set_match, TEXT(route, match)},
+	{"method", .set = add_method, .list = true},
 	{"to", .set = add_target, .list = true, .need = true},
 };
 

@@ -38,16 +38,18 @@ struct route_result {
  * Decide where a request from realm @from_realm (section name) to user @user
  * (the unescaped user part of the Request-URI) goes: the phone with that user
  * - the one of the same realm before the one of another -, else the first
- * route from top to bottom whose from_realm and match fit.  @out is always
- * written whole; its kind is returned too.  A route never offers the same
- * target twice.
+ * route from top to bottom whose from_realm, match and method fit.  @out is
+ * always written whole; its kind is returned too.  A route never offers the
+ * same target twice.
  */
 enum route_kind route_find(struct route_result *out, const struct config *cfg,
-			   const char *from_realm, const char *user);
+			   const char *from_realm, const char *user,
+			   enum conf_method method);
 /* The same without the phones: the request names a host that is not ours. */
 enum route_kind route_find_list(struct route_result *out,
 				const struct config *cfg,
-				const char *from_realm, const char *user);
+				const char *from_realm, const char *user,
+				enum conf_method method);
 
 /*
  * Go on to the next target of a list after this final answer of the present
@@ -55,6 +57,12 @@ enum route_kind route_find_list(struct route_result *out,
  * it is the answer.
  */
 bool route_next(int status);
+
+/* RFC 3261 16.7 step 6: is final status @a a better thing to tell the sender
+ * than @b (0 = none yet)? */
+bool route_is_better(int a, int b);
+/* The final status that the sender may see for one of a target; not for 2xx. */
+int route_map_status(int status);
 
 /*
  * Does @user as a whole fit the dial pattern @pattern (sbc.conf(5), "match")?

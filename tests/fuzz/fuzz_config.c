@@ -28,7 +28,8 @@ static void look_around(const struct config *c)
 			abort();
 		if (!realms[i].n_listen || realms[i].port_min % 2)
 			abort();
-		route_find(&result, c, realms[i].name, "0049301234");
+		route_find(&result, c, realms[i].name, "0049301234",
+			   CONF_FOR_INVITE);
 		if ((result.kind == ROUTE_NONE) != (result.n == 0))
 			abort();
 	}

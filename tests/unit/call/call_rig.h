@@ -117,6 +117,27 @@ bool registrar_is_ours(const struct registrar *reg,
 	return !strcmp(host, "sbc");
 }
 
+static struct config *known; /* of the registrar */
+
+bool registrar_identify(struct registrar *reg, struct sip_request *req,
+			struct registrar_peer *out)
+{
+	const struct sip_view *view = sip_request_view(req);
+	struct sip_challenge challenge;
+	struct sip_message m;
+
+	*out = (struct registrar_peer){
+		.realm = config_realm(known, view->realm)};
+	out->trunk = config_trunk_by_source(known, view->realm,
+					    &view->flow.remote, CONF_UDP);
+	if (out->trunk || sip_auth_check(NULL, view, known, out->realm,
+					 &out->phone) == SIP_AUTH_OK)
+		return true;
+	m = sip_auth_refusal(NULL, view, out->realm, fake.verdict, &challenge);
+	sip_request_answer(req, &m);
+	return false;
+}
+
 static inline void add_binding(const char *contact, const char *source)
 {
 	struct binding *b = &bindings.list[bindings.n++];
@@ -158,6 +179,7 @@ static int setup(void **state)
 	assert_int_equal(loop_create(&rig->loop), 0);
 	conf.loop = rig->loop;
 	rig->host = "sbc";
+	known = rig->config;
 	assert_int_equal(calls_create(&rig->calls, &conf, rig->config), 0);
 	addr_parse_port(&rig->flow_a.remote, "192.0.2.1:40001");
 	addr_parse_port(&rig->flow_a.local, "203.0.113.10:5060");

@@ -317,6 +317,26 @@ static void routes_keep_their_order_and_their_targets(void **state)
 	config_unref(c);
 }
 
+static void a_route_names_the_methods_it_is_for(void **state)
+{
+	struct config *c = parse(REALM "config trunk 't'\n"
+				       "option realm 'lan'\n"
+				       "option host '192.0.2.1'\n"
+				       "config route 'b'\n"
+				       "list method 'SUBSCRIBE'\n"
+				       "list method 'OPTIONS'\n"
+				       "list to 't'\n"
+				       "config route 'a'\n"
+				       "list to 't'\n");
+	const struct conf_route *r;
+
+	config_routes(c, &r);
+	assert_int_equal(r[0].methods,
+			 1u << CONF_FOR_SUBSCRIBE | 1u << CONF_FOR_OPTIONS);
+	assert_int_equal(r[1].methods, 0);
+	config_unref(c);
+}
+
 /* Each line alone, as line 2 of its section, is the one fault of the text. */
 static void values_out_of_range_are_refused_with_their_line(void **state)
 {
@@ -437,6 +457,14 @@ static void a_list_entry_stands_once(void **state)
 	refuse_one(REALM "config phone '1'\noption password 'x'\n"
 			 "config route 'r'\nlist to '1'\nlist to '1'\n",
 		   6, "twice");
+	refuse_one(REALM "config phone '1'\noption password 'x'\n"
+			 "config route 'r'\nlist method 'MESSAGE'\n"
+			 "list method 'MESSAGE'\nlist to '1'\n",
+		   6, "twice");
+	refuse_one(REALM "config phone '1'\noption password 'x'\n"
+			 "config route 'r'\nlist method 'SUBSCRIBED'\n"
+			 "list to '1'\n",
+		   5, "SUBSCRIBE");
 }
 
 static void a_user_that_does_not_fit_is_refused(void **state)
@@ -473,6 +501,7 @@ int main(void)
 			a_trunk_takes_its_port_before_or_after_its_host),
 		cmocka_unit_test(a_written_port_5060_is_written),
 		cmocka_unit_test(routes_keep_their_order_and_their_targets),
+		cmocka_unit_test(a_route_names_the_methods_it_is_for),
 		cmocka_unit_test(
 			values_out_of_range_are_refused_with_their_line),
 		cmocka_unit_test(phone_and_trunk_values_are_checked),

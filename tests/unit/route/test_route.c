@@ -43,6 +43,11 @@ static const char text[] = "config realm 'lan'\n"
 			   "	list to 'cheap'\n"
 			   "	list to 'dear'\n"
 			   "	list to 'sales'\n"
+			   "config route 'presence'\n"
+			   "	option match '77.'\n"
+			   "	list method 'SUBSCRIBE'\n"
+			   "	list method 'PUBLISH'\n"
+			   "	list to 'cheap'\n"
 			   "config route 'shadowed'\n"
 			   "	option match '00.'\n"
 			   "	list to 'dear'\n"
@@ -71,12 +76,13 @@ static void a_phone_of_the_same_realm_comes_first(void **state)
 {
 	struct route_result r;
 
-	assert_int_equal(route_find(&r, *state, "wan", "100"), ROUTE_PHONE);
+	assert_int_equal(route_find(&r, *state, "wan", "100", CONF_FOR_INVITE),
+			 ROUTE_PHONE);
 	assert_int_equal(r.n, 1);
 	assert_string_equal(r.targets[0].phone->name, "remote");
 	assert_null(r.targets[0].trunk);
 	assert_null(r.route);
-	route_find(&r, *state, "lan", "100");
+	route_find(&r, *state, "lan", "100", CONF_FOR_INVITE);
 	assert_string_equal(r.targets[0].phone->name, "desk");
 }
 
@@ -84,7 +90,8 @@ static void a_phone_of_another_realm_is_found_too(void **state)
 {
 	struct route_result r;
 
-	assert_int_equal(route_find(&r, *state, "lan", "200"), ROUTE_PHONE);
+	assert_int_equal(route_find(&r, *state, "lan", "200", CONF_FOR_INVITE),
+			 ROUTE_PHONE);
 	assert_string_equal(r.targets[0].phone->name, "sales");
 }
 
@@ -92,14 +99,16 @@ static void a_phone_beats_a_route_that_fits(void **state)
 {
 	struct route_result r;
 
-	assert_int_equal(route_find(&r, *state, "lan", "100"), ROUTE_PHONE);
+	assert_int_equal(route_find(&r, *state, "lan", "100", CONF_FOR_INVITE),
+			 ROUTE_PHONE);
 }
 
 static void the_first_route_that_fits_gives_its_targets_in_order(void **state)
 {
 	struct route_result r;
 
-	assert_int_equal(route_find(&r, *state, "lan", "0049"), ROUTE_LIST);
+	assert_int_equal(route_find(&r, *state, "lan", "0049", CONF_FOR_INVITE),
+			 ROUTE_LIST);
 	assert_string_equal(r.route->name, "world");
 	assert_int_equal(r.kind, ROUTE_LIST);
 	assert_int_equal(r.n, 3);
@@ -114,9 +123,9 @@ static void a_route_of_another_realm_is_passed_over(void **state)
 {
 	struct route_result r;
 
-	route_find(&r, *state, "wan", "0301");
+	route_find(&r, *state, "wan", "0301", CONF_FOR_INVITE);
 	assert_string_equal(r.route->name, "inbound");
-	route_find(&r, *state, "lan", "0301");
+	route_find(&r, *state, "lan", "0301", CONF_FOR_INVITE);
 	assert_string_equal(r.route->name, "world");
 }
 
@@ -124,7 +133,7 @@ static void a_route_without_match_fits_the_rest(void **state)
 {
 	struct route_result r;
 
-	route_find(&r, *state, "lan", "bob");
+	route_find(&r, *state, "lan", "bob", CONF_FOR_INVITE);
 	assert_string_equal(r.route->name, "rest");
 }
 
@@ -132,10 +141,12 @@ static void nobody_fits(void **state)
 {
 	struct route_result r;
 
-	assert_int_equal(route_find(&r, *state, "wan", "bob"), ROUTE_NONE);
+	assert_int_equal(route_find(&r, *state, "wan", "bob", CONF_FOR_INVITE),
+			 ROUTE_NONE);
 	assert_int_equal(r.n, 0);
 	assert_int_equal(r.kind, ROUTE_NONE);
-	assert_int_equal(route_find(&r, *state, "wan", ""), ROUTE_NONE);
+	assert_int_equal(route_find(&r, *state, "wan", "", CONF_FOR_INVITE),
+			 ROUTE_NONE);
 }
 
 static void the_next_target_follows_a_time_out_or_a_server_failure(void **state)
@@ -148,6 +159,54 @@ static void the_next_target_follows_a_time_out_or_a_server_failure(void **state)
 		assert_false(route_next(stop[i]));
 	for (size_t i = 0; i < sizeof(go) / sizeof(*go); i++)
 		assert_true(route_next(go[i]));
+}
+
+static void a_route_may_be_for_some_methods_only(void **state)
+{
+	struct route_result r;
+
+	route_find(&r, *state, "wan", "771", CONF_FOR_SUBSCRIBE);
+	assert_string_equal(r.route->name, "presence");
+	route_find_list(&r, *state, "wan", "771", CONF_FOR_PUBLISH);
+	assert_string_equal(r.route->name, "presence");
+	assert_int_equal(route_find(&r, *state, "wan", "771", CONF_FOR_MESSAGE),
+			 ROUTE_NONE);
+	route_find(&r, *state, "lan", "771", CONF_FOR_INVITE);
+	assert_string_equal(r.route->name, "rest");
+}
+
+static void a_route_without_methods_is_for_all(void **state)
+{
+	struct route_result r;
+
+	for (int m = 0; m < CONF_METHODS; m++) {
+		route_find(&r, *state, "wan", "0301", m);
+		assert_string_equal(r.route->name, "inbound");
+	}
+}
+
+static void the_best_answer_tells_the_sender_most(void **state)
+{
+	assert_true(route_is_better(486, 0));
+	assert_true(route_is_better(603, 401));
+	assert_true(route_is_better(401, 404));
+	assert_true(route_is_better(404, 408));
+	assert_true(route_is_better(480, 503));
+	assert_false(route_is_better(503, 404));
+	assert_false(route_is_better(404, 404));
+}
+
+static void what_is_between_us_and_the_target_is_not_told(void **state)
+{
+	static const int same[] = {404, 408, 412, 423, 486, 489, 503, 603};
+
+	for (size_t i = 0; i < sizeof(same) / sizeof(*same); i++)
+		assert_int_equal(route_map_status(same[i]), same[i]);
+	assert_int_equal(route_map_status(401), 403);
+	assert_int_equal(route_map_status(407), 403);
+	assert_int_equal(route_map_status(302), 480);
+	assert_int_equal(route_map_status(430), 480);
+	assert_int_equal(route_map_status(482), 480);
 }
 
 int main(void)
@@ -163,6 +222,10 @@ int main(void)
 		cmocka_unit_test(nobody_fits),
 		cmocka_unit_test(
 			the_next_target_follows_a_time_out_or_a_server_failure),
+		cmocka_unit_test(a_route_may_be_for_some_methods_only),
+		cmocka_unit_test(a_route_without_methods_is_for_all),
+		cmocka_unit_test(the_best_answer_tells_the_sender_most),
+		cmocka_unit_test(what_is_between_us_and_the_target_is_not_told),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
