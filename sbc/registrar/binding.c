@@ -371,17 +371,37 @@ bool binding_is_wanted(const struct registrar *reg, const char *phone,
 	       (!p->realm[0] || !strcmp(p->realm, realm));
 }
 
-void binding_drop_unwanted(struct registrar *reg)
+/* The realm has another name: the next process will know it by that one. */
+static void rename_realm(struct binding *b, const struct conf_realm *realm)
+{
+	const struct binding_input in = {
+		.realm = realm,
+		.contact = b->contact,
+		.call_id = b->call_id,
+		.instance = b->instance,
+		.path = b->path,
+		.user_agent = b->user_agent,
+	};
+
+	if (!strcmp(b->realm, realm->name) || binding_set_texts(b, &in))
+		return;
+	way_hold(b, realm, false); /* the texts have moved */
+	restore_tell(b);
+}
+
+void binding_take_config(struct registrar *reg)
 {
 	list_for_each_safe (pos, &reg->all) {
 		struct binding *b = list_entry(pos, struct binding, in_all);
-		/* A reload may have renamed the realm of its socket. */
-		const char *realm = sip_realm_at(
-			reg->conf.sip, b->flow.transport, &b->flow.local);
+		const struct conf_realm *realm = way_realm(b);
 
-		if (!binding_is_wanted(reg, b->aor->phone, b->aor->text,
-				       realm ? realm : b->realm))
+		if (!realm || !binding_is_wanted(reg, b->aor->phone,
+						 b->aor->text, realm->name)) {
 			binding_drop(b, "config");
+			continue;
+		}
+		rename_realm(b, realm);
+		way_take_config(b, realm);
 	}
 }
 

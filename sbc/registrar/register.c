@@ -66,7 +66,7 @@ void registrar_set_config(struct registrar *reg, struct config *config)
 {
 	config_unref(reg->config);
 	reg->config = config_ref(config);
-	binding_drop_unwanted(reg);
+	binding_take_config(reg);
 }
 
 /* ---- who is it, and may it ---------------------------------------------------- */

@@ -70,8 +70,9 @@ int binding_save(struct registrar *reg, const struct binding_input *in);
 void binding_drop(struct binding *b, const char *cause);
 void binding_drop_all(struct registrar *reg, const char *phone,
 		      const char *cause);
-/* The configuration has changed: drop what it does not know any more. */
-void binding_drop_unwanted(struct registrar *reg);
+/* The configuration has changed: drop what it does not know any more, hold the
+ * others as it says. */
+void binding_take_config(struct registrar *reg);
 void binding_clear(struct registrar *reg);
 /* Does the configuration let phone section @phone have a binding of @aor in
  * @realm? */
@@ -97,6 +98,10 @@ bool way_is_behind(const struct binding *b, const struct binding_input *in);
 bool way_judge(struct binding *b, const struct binding_input *in);
 /* Hold binding.to as @realm says. */
 void way_hold(struct binding *b, const struct conf_realm *realm, bool resumed);
+/* The realm that @b is in by now; NULL: it is gone. */
+const struct conf_realm *way_realm(const struct binding *b);
+/* @realm may have other options than before. */
+void way_take_config(struct binding *b, const struct conf_realm *realm);
 /* Requests go along @to: the hold ends, what was learned of the NAT stays when
  * it is the same one.  way_hold() is to follow. */
 void way_set(struct binding *b, const struct sip_flow *to);

@@ -63,7 +63,7 @@ bool way_judge(struct binding *b, const struct binding_input *in)
 
 /* ---- holding ------------------------------------------------------------------------ */
 
-static const struct conf_realm *realm_of(const struct binding *b)
+const struct conf_realm *way_realm(const struct binding *b)
 {
 	const struct registrar *reg = b->owner;
 	/* A reload may have renamed the realm of its socket. */
@@ -114,6 +114,13 @@ void way_hold(struct binding *b, const struct conf_realm *realm, bool resumed)
 		keepalive_hold(reg->conf.keepalive, &b->keep, &b->to, KEEP_REG,
 			       &want);
 	}
+}
+
+void way_take_config(struct binding *b, const struct conf_realm *realm)
+{
+	b->nat.behind =
+		is_behind(realm, b->judged_behind, b->stated == STATED_ANSWERS);
+	way_hold(b, realm, false);
 }
 
 /* What was learned belongs to the NAT, and another address is another NAT's;
@@ -222,7 +229,7 @@ static const char *heard_words(const struct binding *b, char *text, size_t cap)
 
 static void on_lost(struct binding *b)
 {
-	const struct conf_realm *realm = realm_of(b);
+	const struct conf_realm *realm = way_realm(b);
 	char heard[32];
 
 	if (b->lost)

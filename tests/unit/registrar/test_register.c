@@ -594,6 +594,10 @@ static void a_binding_outlives_the_new_name_of_its_realm(void **state)
 		    "config phone '100'\n	option password 'x'\n"
 		    "	option realm 'office'\n");
 	assert_int_equal(registrar_count(rig->reg), 1);
+	/* The next process will look for it there. */
+	assert_string_equal(the_binding(rig)->realm, "office");
+	assert_int_equal(store.puts, 2);
+	assert_string_equal(the_binding(rig)->contact, "sip:100@192.168.1.50");
 }
 
 static void a_phone_with_another_user_loses_its_bindings(void **state)
@@ -609,19 +613,34 @@ static void a_phone_with_another_user_loses_its_bindings(void **state)
 	assert_int_equal(store.dels, 1);
 }
 
-static void a_new_keepalive_interval_comes_with_the_next_refresh(void **state)
+static void a_reload_counts_for_the_ways_that_are_held(void **state)
+{
+	struct rig *rig = *state;
+	struct keep_flow *f;
+
+	send_it(rig);
+	set_options(rig, "	option keepalive 'off'", "");
+	assert_int_equal(keepalive_flows(NULL), 0);
+	set_options(rig, "	option keepalive_interval '40'", "");
+	assert_int_equal(keepalive_flows(NULL), 1);
+	f = the_binding(rig)->keep.flow;
+	assert_int_equal(f->want.interval_ms, 40000);
+	assert_string_equal(f->target, "sip:100@192.168.1.50");
+	assert_true(the_binding(rig)->nat.behind);
+	set_options(rig, "	option nat 'never'", "");
+	assert_false(the_binding(rig)->nat.behind);
+}
+
+static void a_binding_goes_with_its_realm(void **state)
 {
 	struct rig *rig = *state;
 
 	send_it(rig);
 	reload(rig, "config sbc 'global'\n	option schema '1'\n"
-		    "config realm 'lan'\n	option domain 'example.net'\n"
-		    "	option keepalive 'off'\n"
+		    "config realm 'office'\n"
 		    "config phone '100'\n	option password 'x'\n");
-	assert_int_equal(keepalive_flows(NULL), 1);
-	prepare(rig);
-	send_it(rig);
-	assert_int_equal(keepalive_flows(NULL), 0);
+	assert_int_equal(registrar_count(rig->reg), 0);
+	assert_int_equal(store.dels, 1);
 }
 
 int main(void)
@@ -667,7 +686,8 @@ int main(void)
 		T(a_reload_drops_bindings_of_removed_phones),
 		T(a_binding_outlives_the_new_name_of_its_realm),
 		T(a_phone_with_another_user_loses_its_bindings),
-		T(a_new_keepalive_interval_comes_with_the_next_refresh),
+		T(a_reload_counts_for_the_ways_that_are_held),
+		T(a_binding_goes_with_its_realm),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
