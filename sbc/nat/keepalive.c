@@ -251,15 +251,28 @@ static bool lose(struct keep_flow *f)
 	return keep_tell(f, KEEP_LOST);
 }
 
+/* What a phone calls itself may be no Request-URI; it hears us all the same. */
+static int ask(struct keep_flow *f)
+{
+	const struct keepalive_conf *conf = &f->owner->conf;
+	const char *target = target_of(f);
+	int err =
+		conf->ping(conf->arg, &f->flow, KEEP_OPTIONS, target, f->token);
+
+	if (err == -EINVAL && target)
+		err = conf->ping(conf->arg, &f->flow, KEEP_OPTIONS, NULL,
+				 f->token);
+	return err;
+}
+
 /* False: that ended the flow.  An OPTIONS that is a repetition has the token
  * of the first: a late answer to it is as good. */
 static bool transmit(struct keep_flow *f, enum keep_method method)
 {
 	struct keepalive *ka = f->owner;
 	bool asks = method == KEEP_OPTIONS;
-	int err =
-		ka->conf.ping(ka->conf.arg, &f->flow, method,
-			      asks ? target_of(f) : NULL, asks ? f->token : 0);
+	int err = asks ? ask(f)
+		       : ka->conf.ping(ka->conf.arg, &f->flow, method, NULL, 0);
 
 	if (err == -ENOTCONN)
 		return lose(f);

@@ -165,7 +165,8 @@ struct keepalive_conf {
 	struct loop *loop;
 	/* Send one ping along @flow: CR LF CR LF, or with @token an OPTIONS
 	 * with Request-URI @target that brings the token back through
-	 * keepalive_answered().  -errno; -ENOTCONN means lost. */
+	 * keepalive_answered().  -errno; -ENOTCONN means lost, -EINVAL that
+	 * @target cannot be written: then it is called without. */
 	int (*ping)(void *arg, const struct sip_flow *flow,
 		    enum keep_method method, const char *target,
 		    uint64_t token);

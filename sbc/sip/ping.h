@@ -11,7 +11,8 @@
 #include "core/buf.h"
 #include "sip/sip.h"
 
-enum { PING_BYTES = 2048 };
+/* The longest Contact stands in it twice. */
+enum { PING_BYTES = 4096 };
 
 /* The request of @ping along @flow.  -EINVAL: its target, user or host cannot
  * be written, or all of it is too long for @out. */

@@ -4,6 +4,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -51,7 +52,7 @@ static int ping(void *arg, const struct sip_flow *flow, enum keep_method method,
 	struct rig *rig = arg;
 	int64_t slot = clock_mono() / 100 - rig->marked / 100;
 
-	if (rig->error)
+	if (rig->error && (target || rig->error != -EINVAL))
 		return rig->error;
 	rig->pings++;
 	rig->options += method == KEEP_OPTIONS;
@@ -163,6 +164,21 @@ static struct keep_info look(const struct keep *k)
 }
 
 /* ---- holds ----------------------------------------------------------------- */
+
+static void
+a_target_that_cannot_be_written_is_asked_at_its_address(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->error = -EINVAL;
+	rig->answers = true;
+	careful(rig);
+	pass_to_ping(rig);
+	assert_int_equal(rig->last.method, KEEP_OPTIONS);
+	assert_string_equal(rig->last.target, "");
+	pass(rig, 1000);
+	assert_int_equal(look(&holds[0]).answered, 1);
+}
 
 static void a_flow_is_pinged_once_per_interval(void **state)
 {
@@ -1020,6 +1036,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+		T(a_target_that_cannot_be_written_is_asked_at_its_address),
 		T(a_flow_is_pinged_once_per_interval),
 		T(one_ping_serves_every_reason),
 		T(pinging_stops_when_the_last_reason_goes),

@@ -101,6 +101,18 @@ static void a_target_that_would_break_the_message_is_refused(void **state)
 	assert_non_null(strstr(text, "<sip:a%3E%0D%0A@h>"));
 }
 
+static void any_contact_that_was_taken_can_be_asked(void **state)
+{
+	static char longest[LIMIT_CONTACT_BYTES], user[LIMIT_USER_BYTES];
+
+	memset(longest, 'a', sizeof(longest) - 1);
+	memcpy(longest, "sip:", 4);
+	memset(user, '>', sizeof(user) - 1);
+	assert_int_equal(write_ping(longest, user, "pbx.example.org", SIP_UDP,
+				    "[2001:db8::1]:5060", "[2001:db8::2]:5060"),
+			 0);
+}
+
 static void headers_of_a_target_stay_behind(void **state)
 {
 	assert_int_equal(write_to("sip:a?b@h;x=y?Route=%3Csip:z%3E"), 0);
@@ -626,6 +638,7 @@ int main(void)
 		cmocka_unit_test(without_a_target_it_goes_to_the_flow_itself),
 		cmocka_unit_test(
 			a_target_that_would_break_the_message_is_refused),
+		cmocka_unit_test(any_contact_that_was_taken_can_be_asked),
 		cmocka_unit_test(headers_of_a_target_stay_behind),
 		cmocka_unit_test(an_answer_is_known_by_its_branch),
 		cmocka_unit_test(anything_else_is_left_to_the_parser),
