@@ -54,9 +54,17 @@ void learn_begin(struct learn *l, const struct nat_learned *from, mono_ms now)
 	l->refreshed = now;
 }
 
+/* What to begin with; a NAT may have shown already that it waits less. */
+static unsigned start_s(const struct learn *l)
+{
+	if (l->ceiling_s && l->ceiling_s <= l->start_s)
+		return l->ceiling_s * 4u / 5;
+	return l->start_s;
+}
+
 unsigned learn_interval_ms(const struct learn *l)
 {
-	unsigned ms = l->floor_s ? l->floor_s * 800u : l->start_s * 1000u;
+	unsigned ms = l->floor_s ? l->floor_s * 800u : start_s(l) * 1000;
 
 	if (ms < LEARN_FLOOR_MS)
 		return LEARN_FLOOR_MS;
@@ -66,7 +74,7 @@ unsigned learn_interval_ms(const struct learn *l)
 /* The longest silence that can be taken as survived. */
 static unsigned known_s(const struct learn *l)
 {
-	return l->floor_s ? l->floor_s : l->start_s;
+	return l->floor_s ? l->floor_s : start_s(l);
 }
 
 static unsigned shorter_period_ms(const struct learn *l)

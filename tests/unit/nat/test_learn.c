@@ -62,6 +62,16 @@ static void the_interval_is_eight_tenths_of_what_was_survived(void **state)
 	assert_int_equal(learn_interval_ms(&l), 300000);
 }
 
+static void a_longer_beginning_does_not_go_beyond_the_ceiling(void **state)
+{
+	struct learn l = steady(3600, 0, 0);
+
+	l.ceiling_s = 14; /* shown while it began with 10 s */
+	assert_int_equal(learn_interval_ms(&l), 11000);
+	learn_refreshed(&l, SEC(3 * 3600), true, 0);
+	assert_true(l.step == LEARN_IDLE || l.length_s <= 14 + 4);
+}
+
 static void no_experiment_before_two_periods_are_known(void **state)
 {
 	struct learn l = fresh();
@@ -574,6 +584,7 @@ int main(void)
 #define T(f) cmocka_unit_test(f)
 		T(nothing_known_means_fifteen_seconds),
 		T(the_interval_is_eight_tenths_of_what_was_survived),
+		T(a_longer_beginning_does_not_go_beyond_the_ceiling),
 		T(no_experiment_before_two_periods_are_known),
 		T(the_silence_ends_just_before_the_next_register),
 		T(an_unsteady_phone_gets_smaller_steps_and_then_none),
