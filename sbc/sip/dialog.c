@@ -8,160 +8,45 @@
  * Contact or the Route says.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <sofia-sip/url.h>
 
 #include "core/rand.h"
 #include "sip/stack.h"
 
-enum { CALLID_CHARS = 24, ADDRESS_BYTES = 1024 };
-
 struct sip_dialog {
-	struct list link; /* in sip_stack.dialogs */
+	struct list link;        /* in sip_stack.dialogs */
+	struct hash_node forker; /* in sip_stack.forkers, with @forked */
 	struct sip_stack *sip;
 	nta_leg_t *leg;
 	su_home_t home[1];
-	url_t *target; /* Request-URI until the leg has one */
+	sip_from_t *local; /* caller side */
+	url_t *target;     /* Request-URI until the leg has one */
 	struct sip_flow flow;
-	sip_dialog_fn request;
+	sip_dialog_fn request, forked;
 	void *arg;
 	char call_id[LIMIT_CALLID_BYTES + 1];
-	char *contact_user; /* NULL = none */
+	const char *contact_user; /* NULL = none */
 };
 
-/* ---- addresses ---------------------------------------------------------------------- */
-
-void sip_put_user(struct buf *b, const char *user)
-{
-	for (; *user; user++) {
-		unsigned char c = (unsigned char)*user;
-
-		if ((c >= '0' && c <= '9') ||
-		    ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
-		    strchr("-_.!~*'()&=+$,;?/", c))
-			buf_put(b, &c, 1);
-		else
-			buf_printf(b, "%%%02X", c);
-	}
-}
-
-static int put_display(struct buf *b, const char *display)
-{
-	buf_puts(b, "\"");
-	for (; *display; display++) {
-		unsigned char c = (unsigned char)*display;
-
-		if (c < 0x20 || c == 0x7f)
-			return -EINVAL;
-		if (c == '"' || c == '\\')
-			buf_puts(b, "\\");
-		buf_put(b, &c, 1);
-	}
-	buf_puts(b, "\" ");
-	return 0;
-}
-
-static int put_host(struct buf *b, const char *host)
-{
-	for (const char *p = host; *p; p++)
-		if (!strchr("-.:[]_", *p) && !(*p >= '0' && *p <= '9') &&
-		    !((*p | 0x20) >= 'a' && (*p | 0x20) <= 'z'))
-			return -EINVAL;
-	if (!*host)
-		return -EINVAL;
-	/* A bare IPv6 literal. */
-	if (*host != '[' && strchr(host, ':') &&
-	    strchr(host, ':') != strrchr(host, ':'))
-		buf_printf(b, "[%s]", host);
-	else
-		buf_puts(b, host);
-	return 0;
-}
-
-static int put_address(struct buf *b, const char *display, const char *user,
-		       const char *host)
-{
-	int err = display && *display ? put_display(b, display) : 0;
-
-	buf_puts(b, "<sip:");
-	if (user && *user) {
-		sip_put_user(b, user);
-		buf_puts(b, "@");
-	}
-	if (!err)
-		err = put_host(b, host);
-	buf_puts(b, ">");
-	return err ? err : b->overflow ? -EINVAL : 0;
-}
-
-static int from_make(sip_from_t **out, struct sip_dialog *d,
-		     const struct sip_dialog_conf *conf)
-{
-	char mem[ADDRESS_BYTES], tag[TAG_CHARS + 1], host[ADDR_TEXT_MAX];
-	struct buf b;
-	int err;
-
-	buf_init(&b, mem, sizeof(mem));
-	addr_fmt_uri(&conf->flow.local, host);
-	if (!conf->local_user)
-		err = put_address(&b, "Anonymous", "anonymous",
-				  "anonymous.invalid");
-	else
-		err = put_address(&b, conf->local_display, conf->local_user,
-				  conf->local_host ? conf->local_host : host);
-	if (err)
-		return err;
-	buf_printf(&b, ";tag=%s", rand_token(tag, TAG_CHARS));
-	*out = sip_from_make(d->home, mem);
-	return *out ? 0 : -EINVAL;
-}
-
-static int to_make(sip_to_t **out, struct sip_dialog *d,
-		   const struct sip_dialog_conf *conf)
-{
-	const char *host =
-		conf->remote_host ? conf->remote_host : d->target->url_host;
-	char mem[ADDRESS_BYTES];
-	struct buf b;
-	int err;
-
-	buf_init(&b, mem, sizeof(mem));
-	err = put_address(&b, NULL, conf->remote_user, host);
-	if (err)
-		return err;
-	*out = sip_to_make(d->home, mem);
-	return *out ? 0 : -EINVAL;
-}
-
-/* Header parts of a URI would become headers of the request. */
-static int target_make(struct sip_dialog *d, const char *text)
-{
-	const char *p;
-
-	if (!text)
-		return -EINVAL;
-	for (p = text; *p; p++)
-		if ((unsigned char)*p <= 0x20 || *p == 0x7f || *p == '<' ||
-		    *p == '>')
-			return -EINVAL;
-	d->target = url_make(d->home, text);
-	if (!d->target || d->target->url_type != url_sip ||
-	    !d->target->url_host)
-		return -EINVAL;
-	d->target->url_headers = NULL;
-	return 0;
-}
-
 /* ---- life ----------------------------------------------------------------------------- */
+
+/* The last thing done with the dialog: its owner may destroy it. */
+static void tell(sip_dialog_fn fn, void *arg, struct sip_txn *txn)
+{
+	/* Readable until the callback returns, even when it lets go. */
+	const struct sip_view view = *sip_txn_view(txn);
+	msg_t *msg = msg_ref(txn->msg);
+
+	fn(arg, txn, &view);
+	msg_destroy(msg);
+}
 
 static int on_request(struct sip_dialog *d, nta_leg_t *leg, nta_incoming_t *irq,
 		      const sip_t *s)
 {
 	struct sip_txn *txn;
-	struct sip_view view;
-	msg_t *msg;
 
 	/* An ACK whose INVITE is forgotten already. */
 	if (s->sip_request->rq_method == sip_method_ack) {
@@ -170,11 +55,7 @@ static int on_request(struct sip_dialog *d, nta_leg_t *leg, nta_incoming_t *irq,
 	}
 	if (txn_from_leg(&txn, d->sip, irq, s))
 		return 500;
-	/* Readable until the callback returns, even when it lets go. */
-	view = *sip_txn_view(txn);
-	msg = msg_ref(txn->msg);
-	d->request(d->arg, txn, &view);
-	msg_destroy(msg);
+	tell(d->request, d->arg, txn);
 	return 0;
 }
 
@@ -196,26 +77,43 @@ static int dialog_new(struct sip_dialog **out, struct sip_stack *sip,
 	return 0;
 }
 
-static int contact_user_set(struct sip_dialog *d, const char *user)
+static int caller_names(struct sip_dialog *d, sip_to_t **to,
+			const struct sip_dialog_conf *conf)
 {
-	char mem[ADDRESS_BYTES];
-	struct buf b;
+	const struct address_local local = {
+		.display = conf->local_display,
+		.user = conf->local_user,
+		.host = conf->local_host,
+		.flow = &conf->flow,
+	};
+	int err;
 
-	if (!user || !*user)
-		return 0;
-	buf_init(&b, mem, sizeof(mem));
-	sip_put_user(&b, user);
-	if (b.overflow)
-		return -EINVAL;
-	d->contact_user = su_strdup(d->home, mem);
-	return d->contact_user ? 0 : -ENOMEM;
+	err = address_target(&d->target, d->home, conf->target);
+	if (!err)
+		err = address_from(&d->local, d->home, &local);
+	if (!err)
+		err = address_to(to, d->home, conf->remote_user,
+				 conf->remote_host ? conf->remote_host
+						   : d->target->url_host);
+	if (!err)
+		err = address_user(&d->contact_user, d->home, conf->local_user);
+	return err;
+}
+
+static int forker_add(struct sip_dialog *d, sip_dialog_fn forked)
+{
+	int err = hash_insert(&d->sip->forkers, &d->forker,
+			      hash_text(d->call_id));
+
+	if (!err)
+		d->forked = forked;
+	return err;
 }
 
 int sip_dialog_call(struct sip_dialog **out, struct sip_stack *sip,
 		    const struct sip_dialog_conf *conf)
 {
 	struct sip_dialog *d;
-	sip_from_t *from;
 	sip_to_t *to;
 	int err;
 
@@ -223,20 +121,16 @@ int sip_dialog_call(struct sip_dialog **out, struct sip_stack *sip,
 	if (err)
 		return err;
 	rand_token(d->call_id, CALLID_CHARS);
-	err = target_make(d, conf->target);
-	if (!err)
-		err = from_make(&from, d, conf);
-	if (!err)
-		err = to_make(&to, d, conf);
-	if (!err)
-		err = contact_user_set(d, conf->local_user);
+	err = caller_names(d, &to, conf);
 	if (err)
 		goto fail;
-	d->leg = nta_leg_tcreate(sip->agent, on_request, d,
-				 SIPTAG_CALL_ID_STR(d->call_id),
-				 SIPTAG_FROM(from), SIPTAG_TO(to), TAG_END());
-	err = -ENOMEM;
-	if (!d->leg)
+	d->leg = nta_leg_tcreate(
+		sip->agent, on_request, d, SIPTAG_CALL_ID_STR(d->call_id),
+		SIPTAG_FROM(d->local), SIPTAG_TO(to), TAG_END());
+	err = d->leg ? 0 : -ENOMEM;
+	if (!err && conf->forked)
+		err = forker_add(d, conf->forked);
+	if (err)
 		goto fail;
 	*out = d;
 	return 0;
@@ -261,7 +155,8 @@ int sip_dialog_answer(struct sip_dialog **out, struct sip_txn *txn,
 	sip_to_t *local;
 	int err;
 
-	if (!txn->irq || txn->method != SIP_INVITE || !usable_contact(s))
+	if (!txn->irq || !usable_contact(s) ||
+	    (txn->method != SIP_INVITE && txn->method != SIP_SUBSCRIBE))
 		return -EINVAL;
 	err = dialog_new(&d, txn->sip, conf);
 	if (err)
@@ -292,6 +187,8 @@ void sip_dialog_destroy(struct sip_dialog *d)
 {
 	if (!d)
 		return;
+	if (d->forked)
+		hash_remove(&d->sip->forkers, &d->forker);
 	nta_leg_destroy(d->leg);
 	flow_use(d->sip, &d->flow, -1);
 	list_remove(&d->link);
@@ -303,6 +200,84 @@ void dialog_destroy_all(struct sip_stack *sip)
 {
 	list_for_each_safe (pos, &sip->dialogs)
 		sip_dialog_destroy(list_entry(pos, struct sip_dialog, link));
+}
+
+/* ---- forks of a SUBSCRIBE (RFC 6665 4.4.1) -------------------------------------------------- */
+
+/* @key is a sip_t: the NOTIFY's Call-ID and To-tag are the dialog's own. */
+static bool is_forker(const struct hash_node *node, const void *key)
+{
+	const struct sip_dialog *d =
+		container_of(node, struct sip_dialog, forker);
+	const sip_t *s = key;
+
+	return !strcmp(d->call_id, s->sip_call_id->i_id) &&
+	       !strcasecmp(d->local->a_tag, s->sip_to->a_tag);
+}
+
+bool dialog_forked(struct sip_stack *sip, msg_t *msg, const sip_t *s)
+{
+	struct hash_node *node;
+	struct sip_dialog *d;
+	struct sip_txn *txn;
+
+	if (s->sip_request->rq_method != sip_method_notify ||
+	    !s->sip_from->a_tag)
+		return false;
+	node = hash_find(&sip->forkers, hash_text(s->sip_call_id->i_id),
+			 is_forker, s);
+	if (!node)
+		return false;
+	d = container_of(node, struct sip_dialog, forker);
+	if (!txn_from_message(&txn, sip, msg))
+		tell(d->forked, d->arg, txn);
+	return true;
+}
+
+static int fork_leg(struct sip_dialog *d, const struct sip_dialog *from,
+		    const sip_t *s)
+{
+	char cseq[32];
+
+	snprintf(cseq, sizeof(cseq), "%u", nta_leg_get_seq(from->leg));
+	d->leg = nta_leg_tcreate(
+		d->sip->agent, on_request, d, SIPTAG_CALL_ID(s->sip_call_id),
+		SIPTAG_FROM(from->local), SIPTAG_TO(s->sip_from),
+		NTATAG_REMOTE_CSEQ(s->sip_cseq->cs_seq), SIPTAG_CSEQ_STR(cseq),
+		TAG_END());
+	return d->leg && nta_leg_server_route(d->leg, s->sip_record_route,
+					      usable_contact(s)) >= 0
+		       ? 0
+		       : -ENOMEM;
+}
+
+int sip_dialog_fork(struct sip_dialog **out, struct sip_dialog *d,
+		    struct sip_txn *txn, const struct sip_dialog_conf *conf)
+{
+	const sip_t *s = txn->view.msg;
+	struct sip_dialog *fork;
+	int err;
+
+	if (!txn->irq || txn->method != SIP_NOTIFY || !d->local ||
+	    !s->sip_to->a_tag || !s->sip_from->a_tag ||
+	    !is_forker(&d->forker, s))
+		return -EINVAL;
+	err = dialog_new(&fork, d->sip, conf);
+	if (err)
+		return err;
+	memcpy(fork->call_id, d->call_id, sizeof(fork->call_id));
+	fork->target = url_hdup(fork->home, d->target);
+	fork->contact_user = su_strdup(fork->home, d->contact_user);
+	err = !fork->target || (d->contact_user && !fork->contact_user)
+		      ? -ENOMEM
+		      : fork_leg(fork, d, s);
+	if (err)
+		goto fail;
+	*out = fork;
+	return 0;
+fail:
+	sip_dialog_destroy(fork);
+	return err;
 }
 
 /* ---- requests --------------------------------------------------------------------------- */
@@ -462,12 +437,19 @@ void dialog_ack_and_bye(struct sip_txn *txn, const sip_t *answer)
 
 void sip_dialog_establish(struct sip_dialog *d, const struct sip_view *answer)
 {
+	const char *tag = answer->status ? answer->to_tag : answer->from_tag;
+	const char *have = nta_leg_get_rtag(d->leg);
 	const sip_t *s = answer->msg;
 
-	if (!s)
+	if (!s || (have && (!tag || strcasecmp(have, tag))))
 		return;
-	nta_leg_rtag(d->leg, answer->to_tag);
-	nta_leg_client_route(d->leg, s->sip_record_route, usable_contact(s));
+	nta_leg_rtag(d->leg, tag);
+	if (answer->status)
+		nta_leg_client_route(d->leg, s->sip_record_route,
+				     usable_contact(s));
+	else
+		nta_leg_server_route(d->leg, s->sip_record_route,
+				     usable_contact(s));
 }
 
 void sip_dialog_retarget(struct sip_dialog *d, const struct sip_view *view)

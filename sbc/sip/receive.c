@@ -191,6 +191,11 @@ static void refuse(struct verdict *v, int status, const char *phrase)
 	v->phrase = phrase;
 }
 
+static bool is_empty(const char *tag)
+{
+	return tag && !*tag;
+}
+
 static void check_syntax(struct verdict *v, msg_t *msg, const sip_t *s)
 {
 	const char *name = bad_header(msg, s);
@@ -210,6 +215,9 @@ static void check_syntax(struct verdict *v, msg_t *msg, const sip_t *s)
 		refuse(v, 400, name);
 	} else if (branch_is_bad(s->sip_via)) {
 		refuse(v, 400, "Bad Via Branch");
+	} else if (is_empty(s->sip_from->a_tag) || is_empty(s->sip_to->a_tag)) {
+		/* The library takes it for any tag. */
+		refuse(v, 400, "Bad Tag");
 	} else if (cseq->cs_method != s->sip_request->rq_method ||
 		   strcmp(cseq->cs_method_name,
 			  s->sip_request->rq_method_name)) {
@@ -254,32 +262,17 @@ static bool unsupported(const sip_t *s, char *out, size_t cap)
 	return b.n > 0;
 }
 
-static bool is_taken(enum sip_method m)
-{
-	switch (m) {
-	case SIP_INVITE:
-	case SIP_ACK:
-	case SIP_CANCEL:
-	case SIP_BYE:
-	case SIP_OPTIONS:
-	case SIP_INFO:
-	case SIP_REGISTER:
-		return true;
-	default:
-		return false;
-	}
-}
-
-static void check_meaning(struct verdict *v, const sip_t *s)
+static void check_meaning(struct verdict *v, const struct sip_stack *sip,
+			  const sip_t *s)
 {
 	const sip_request_t *rq = s->sip_request;
 	enum sip_method method = method_of(rq->rq_method);
 
 	if (method == SIP_UNKNOWN) {
 		refuse(v, 501, NULL);
-	} else if (!is_taken(method)) {
+	} else if (!(sip->methods & 1u << method)) {
 		refuse(v, 405, NULL);
-		v->header = (struct sip_header){"Allow", SIP_ALLOW};
+		v->header = (struct sip_header){"Allow", sip->allow};
 	} else if (rq->rq_url->url_type != url_sip) {
 		refuse(v, 416, NULL);
 	} else if (method != SIP_ACK && method != SIP_CANCEL &&
@@ -360,7 +353,7 @@ static bool request_enter(struct sip_stack *sip, msg_t *msg, sip_t *s)
 	else
 		check_syntax(&v, msg, s);
 	if (!v.status)
-		check_meaning(&v, s);
+		check_meaning(&v, sip, s);
 	if (s->sip_request->rq_method == sip_method_ack)
 		return !v.status && txn_admit_ack(sip, s);
 	if (v.status)
@@ -426,6 +419,8 @@ int receive_request(struct sip_stack *sip, nta_agent_t *agent, msg_t *msg,
 	}
 	if (s->sip_request->rq_method == sip_method_cancel ||
 	    (s->sip_to && s->sip_to->a_tag)) {
+		if (dialog_forked(sip, msg, s))
+			return 0;
 		answer_status(sip, msg, 481);
 		nta_msg_discard(agent, msg);
 		return 0;

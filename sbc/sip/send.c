@@ -57,7 +57,7 @@ static bool is_clean(const char *text)
 	return true;
 }
 
-static bool is_token(const char *text)
+bool is_token(const char *text)
 {
 	if (!text || !*text)
 		return false;
@@ -91,21 +91,27 @@ int message_check(const struct sip_message *m)
 
 /* ---- building -------------------------------------------------------------------- */
 
+int header_add(msg_t *msg, const struct sip_header *h)
+{
+	char *text;
+
+	if (!is_token(h->name) || !h->value || !is_clean(h->value))
+		return -EINVAL;
+	/* The library parses in place and keeps pointers. */
+	text = su_sprintf(msg_home(msg), "%s: %s\r\n", h->name, h->value);
+	if (!text)
+		return -ENOMEM;
+	return msg_header_parse_str(msg, msg_object(msg), text) < 0 ? -EINVAL
+								    : 0;
+}
+
 static int add_headers(msg_t *msg, const struct sip_message *m)
 {
-	su_home_t *home = msg_home(msg);
+	int err = 0;
 
-	for (unsigned i = 0; i < m->n_headers; i++) {
-		const struct sip_header *h = &m->headers[i];
-		/* The library parses in place and keeps pointers. */
-		char *text = su_sprintf(home, "%s: %s\r\n", h->name, h->value);
-
-		if (!text)
-			return -ENOMEM;
-		if (msg_header_parse_str(msg, msg_object(msg), text) < 0)
-			return -EINVAL;
-	}
-	return 0;
+	for (unsigned i = 0; i < m->n_headers && !err; i++)
+		err = header_add(msg, &m->headers[i]);
+	return err;
 }
 
 /* Without ;ob: that asks a peer to come back along this flow (RFC 5626 4.3),

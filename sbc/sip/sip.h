@@ -193,7 +193,7 @@ int sip_create(struct sip_stack **out, const struct sip_conf *conf);
 void sip_destroy(struct sip_stack *sip); /* accepts NULL */
 const char *sip_library_version(void);
 /* What @sip takes, as an Allow header's value. */
-const char *sip_allow(const struct sip_stack *sip);
+const char *sip_allowed(const struct sip_stack *sip);
 /* The datagram read last, for a crash report; safe in a signal handler. */
 size_t sip_last_datagram(const uint8_t **bytes);
 

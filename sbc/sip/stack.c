@@ -114,6 +114,30 @@ static nta_agent_t *agent_create(struct sip_stack *sip)
 		TPTAG_STUN_SERVER(0), TAG_END());
 }
 
+/* Not those that the library deals with itself, or nobody here can. */
+static void set_methods(struct sip_stack *sip, uint32_t more)
+{
+	const uint32_t can = 1u << SIP_SUBSCRIBE | 1u << SIP_NOTIFY |
+			     1u << SIP_MESSAGE | 1u << SIP_PUBLISH;
+	const char *name;
+	struct buf b;
+
+	sip->methods = SIP_METHODS | (more & can);
+	buf_init(&b, sip->allow, sizeof(sip->allow));
+	buf_puts(&b, SIP_ALLOW);
+	for (int m = 0; m < SIP_UNKNOWN; m++) {
+		if (!(sip->methods & ~SIP_METHODS & 1u << m))
+			continue;
+		method_number((enum sip_method)m, &name);
+		buf_printf(&b, ", %s", name);
+	}
+}
+
+const char *sip_allowed(const struct sip_stack *sip)
+{
+	return sip->allow;
+}
+
 int sip_create(struct sip_stack **out, const struct sip_conf *conf)
 {
 	struct guard_conf guard = {.root = loop_root(conf->loop),
@@ -135,6 +159,8 @@ int sip_create(struct sip_stack **out, const struct sip_conf *conf)
 	list_init(&sip->dialogs);
 	hash_init(&sip->conns_by_gen);
 	hash_init(&sip->conns_by_tport);
+	hash_init(&sip->forkers);
+	set_methods(sip, conf->methods);
 	guard.arg = sip;
 	err = guard_install(&guard);
 	if (err) {
@@ -163,6 +189,7 @@ void sip_destroy(struct sip_stack *sip)
 	txn_destroy_all(sip);
 	conn_clear(sip);
 	nta_agent_destroy(sip->agent);
+	hash_clear(&sip->forkers);
 	guard_remove();
 	free(sip);
 }

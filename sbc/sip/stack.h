@@ -28,6 +28,7 @@
 #include <sofia-sip/su_tagarg.h>
 #include <sofia-sip/tport.h>
 #include <sofia-sip/tport_tag.h>
+#include <sofia-sip/url.h>
 
 #define SIP_PRODUCT "sbc"
 
@@ -76,6 +77,9 @@ struct sip_stack {
 	struct timer sweep;
 	struct arrival now;
 	struct list txns, dialogs;
+	struct hash forkers; /* dialogs, by hash_text() of the Call-ID */
+	uint32_t methods;    /* taken; bits 1 << enum sip_method */
+	char allow[128];
 	unsigned client_txns;
 	/* What the route look-up said of late: a call to the same trunk comes
 	 * soon, and asking the kernel takes a socket. */
@@ -146,12 +150,35 @@ enum sip_method method_of(sip_method_t m);
 /* Only what via_stamp() overwrites; the texts stay in the message. */
 void view_source_params(struct sip_sent_by *out, const sip_via_t *via);
 
+/* ---- address.c -------------------------------------------------------------- */
+
+/* Who we are to a peer: From. */
+struct address_local {
+	const char *display;         /* or NULL */
+	const char *user;            /* NULL = anonymous */
+	const char *host;            /* NULL = our address on @flow */
+	const char *tag;             /* NULL = random */
+	const struct sip_flow *flow; /* borrowed */
+};
+/* All of these: -EINVAL when it cannot be written, and allocate in @home. */
+int address_from(sip_from_t **out, su_home_t *home,
+		 const struct address_local *local);
+int address_to(sip_to_t **out, su_home_t *home, const char *user,
+	       const char *host);
+/* A Request-URI; what it says of headers is cut off. */
+int address_target(url_t **out, su_home_t *home, const char *text);
+/* Escaped; NULL when there is none. */
+int address_user(const char **out, su_home_t *home, const char *user);
+
 /* ---- send.c ----------------------------------------------------------------- */
 
 /* The library's number and name of ours. */
 sip_method_t method_number(enum sip_method m, const char **name);
+bool is_token(const char *text); /* RFC 3261 25.1 */
 /* -EINVAL: a control byte, an empty name, or too large. */
 int message_check(const struct sip_message *m);
+/* -EINVAL as above, or when it cannot be read as that header; -ENOMEM. */
+int header_add(msg_t *msg, const struct sip_header *h);
 /* Add what @m holds to @msg.  Contact is of @flow.  -ENOMEM, -EINVAL. */
 int message_add(msg_t *msg, const struct sip_message *m,
 		const struct sip_flow *flow, const char *contact_user);
@@ -191,6 +218,9 @@ struct sip_txn {
 	struct timer timer; /* client side: the end of waiting */
 };
 
+/* A request that belongs to no transaction; takes @msg in every case.
+ * -ENOMEM. */
+int txn_from_message(struct sip_txn **out, struct sip_stack *sip, msg_t *msg);
 /* A request that came within a dialog, for its callback. */
 int txn_from_leg(struct sip_txn **out, struct sip_stack *sip,
 		 nta_incoming_t *irq, const sip_t *s);
@@ -206,7 +236,12 @@ void txn_destroy_all(struct sip_stack *sip);
 
 /* ---- dialog.c ---------------------------------------------------------------- */
 
+enum { CALLID_CHARS = 24 }; /* of one that we make */
+
 void dialog_destroy_all(struct sip_stack *sip);
+/* Is @msg, a request with a To-tag but of no dialog, a forked NOTIFY?  Then
+ * it takes it. */
+bool dialog_forked(struct sip_stack *sip, msg_t *msg, const sip_t *s);
 /* End a call that nobody wants: ACK the 2xx @answer to INVITE @txn, then
  * BYE. */
 void dialog_ack_and_bye(struct sip_txn *txn, const sip_t *answer);

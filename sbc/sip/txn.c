@@ -163,21 +163,15 @@ static void bind_server(struct sip_txn *txn, nta_incoming_t *irq, msg_t *msg)
 	nta_incoming_bind(irq, on_ack_or_cancel, txn);
 }
 
-int sip_request_accept(struct sip_request *req, struct sip_txn **out,
-		       sip_txn_fn fn, void *arg)
+/* Takes @msg in every case; @view is of it. */
+static int start_server(struct sip_txn **out, struct sip_stack *sip, msg_t *msg,
+			const struct sip_view *view)
 {
 	const struct sip_message busy = {.status = 500};
-	struct sip_view view = *sip_request_view(req);
-	struct sip_stack *sip;
 	struct sip_txn *txn;
 	nta_incoming_t *irq;
-	msg_t *msg;
-	int err;
 
-	err = request_take(req, &sip, &msg);
-	if (err)
-		return err;
-	txn = txn_new(sip, &view.flow);
+	txn = txn_new(sip, &view->flow);
 	if (!txn) {
 		send_stateless(sip, msg, &busy);
 		msg_destroy(msg);
@@ -191,11 +185,40 @@ int sip_request_accept(struct sip_request *req, struct sip_txn **out,
 		txn_free(txn);
 		return -ENOMEM;
 	}
-	txn->view = view;
+	txn->view = *view;
 	bind_server(txn, irq, msg);
-	sip_txn_listen(txn, fn, arg);
 	*out = txn;
 	return 0;
+}
+
+int sip_request_accept(struct sip_request *req, struct sip_txn **out,
+		       sip_txn_fn fn, void *arg)
+{
+	struct sip_view view = *sip_request_view(req);
+	struct sip_stack *sip;
+	msg_t *msg;
+	int err;
+
+	err = request_take(req, &sip, &msg);
+	if (!err)
+		err = start_server(out, sip, msg, &view);
+	if (!err)
+		sip_txn_listen(*out, fn, arg);
+	return err;
+}
+
+int txn_from_message(struct sip_txn **out, struct sip_stack *sip, msg_t *msg)
+{
+	struct sip_view view;
+	int err;
+
+	err = view_fill(&view, msg_home(msg), msg, sip_object(msg));
+	if (err) {
+		msg_destroy(msg);
+		return err;
+	}
+	arrival_note(sip, &view);
+	return start_server(out, sip, msg, &view);
 }
 
 int txn_from_leg(struct sip_txn **out, struct sip_stack *sip,

@@ -310,6 +310,7 @@ int view_fill(struct sip_view *v, su_home_t *home, const msg_t *msg,
 
 	memset(v, 0, sizeof(*v));
 	v->msg = s;
+	v->home = home;
 	if (s->sip_request) {
 		err = request_line_fill(v, home, s);
 	} else {

@@ -531,7 +531,7 @@ const char *sip_view_header(const struct sip_view *view, const char *name,
 	return NULL;
 }
 
-const char *sip_allow(const struct sip_stack *sip)
+const char *sip_allowed(const struct sip_stack *sip)
 {
 	return SIP_ALLOW;
 }
