@@ -60,7 +60,7 @@ def nat_that_moves_a_call_is_followed(context):
     site, pace, alice = site_of(context)
     bob = Quiet("bob", site.behind_emulator(
         filtering="address-and-port-dependent", ports="random"), context)
-    bob.register()
+    bob.stay_registered()
     out, into, (speech, answer) = two_way_call(alice, bob, context)
     router = bob.space.router
     stranger = Guesser(site, answer, into.media())

@@ -23,7 +23,8 @@ def lan_phone(site, context, user="alice"):
 def site_of(context, **realm):
     pace = Pace(context)
     site = Site(context, {"nat_expires": int(pace.s(120)),
-                          "min_expires": int(pace.s(60)), **realm}, pace)
+                          "min_expires": int(pace.s(60)),
+                          "media_timeout": "3600", **realm}, pace)
     return site, pace, lan_phone(site, context)
 
 
