@@ -261,8 +261,10 @@ static void obey(struct worker *w)
 	wishes = take_all(&w->wishes);
 	for (struct media_stream *s = wishes; s; s = next) {
 		next = s->next_wish;
-		atomic_store_explicit(&s->is_posted, false,
-				      memory_order_release);
+		/* An exchange: who still found it posted has written a wish
+		 * that we are bound to see now. */
+		(void)atomic_exchange_explicit(&s->is_posted, false,
+					       memory_order_acq_rel);
 		fulfil(s);
 		wait_for_peer(w, s);
 	}
