@@ -295,7 +295,7 @@ static bool uri_matches(const char *uri, const struct sip_view *v)
 static bool alg_allowed(enum digest_alg alg, enum conf_digest option)
 {
 	if (option == CONF_DIGEST_BOTH)
-		return true;
+		return alg == DIGEST_SHA256 || alg == DIGEST_MD5;
 	return alg == (option == CONF_SHA256 ? DIGEST_SHA256 : DIGEST_MD5);
 }
 

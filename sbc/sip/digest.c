@@ -20,6 +20,7 @@ static const struct {
 } algs[DIGEST_ALGS] = {
 	[DIGEST_MD5] = {"MD5", "MD5"},
 	[DIGEST_SHA256] = {"SHA-256", "SHA2-256"},
+	[DIGEST_SHA512_256] = {"SHA-512-256", "SHA2-512/256"},
 };
 
 const char *digest_alg_name(enum digest_alg alg)
@@ -87,14 +88,14 @@ static int value(struct reader *r, struct buf *out)
 	return 0;
 }
 
-static void take_algorithm(struct digest *d, const char *name)
+static bool find_algorithm(enum digest_alg *out, const char *name)
 {
-	d->alg_known = false;
 	for (int i = 0; i < DIGEST_ALGS; i++)
 		if (str_case_eq_c(str_of(name), algs[i].name)) {
-			d->alg = (enum digest_alg)i;
-			d->alg_known = true;
+			*out = (enum digest_alg)i;
+			return true;
 		}
+	return false;
 }
 
 static int take_nc(struct digest *d, const char *text)
@@ -175,7 +176,7 @@ static int take(struct digest *d, enum field f, struct reader *r)
 	if (memchr(out.p, '\0', out.n))
 		return -EINVAL;
 	if (f == ALGORITHM)
-		take_algorithm(d, out.p);
+		d->alg_known = find_algorithm(&d->alg, out.p);
 	else if (f == NC)
 		return take_nc(d, out.p);
 	else if (f == USERHASH && !strcasecmp(out.p, "true"))
@@ -230,6 +231,137 @@ int digest_parse(struct digest *out, struct str params)
 			return -EINVAL;
 	}
 	return (seen & needed) == needed ? 0 : -EINVAL;
+}
+
+/* ---- reading challenges ------------------------------------------------------------ */
+
+enum { C_REALM, C_NONCE, C_OPAQUE, C_QOP, C_ALGORITHM, C_STALE, C_FIELDS };
+
+static int challenge_field(struct str name)
+{
+	static const char *const names[C_FIELDS] = {
+		"realm", "nonce", "opaque", "qop", "algorithm", "stale"};
+	int f = 0;
+
+	while (f < C_FIELDS && !str_case_eq_c(name, names[f]))
+		f++;
+	return f;
+}
+
+static bool has_control(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
+			return true;
+	return false;
+}
+
+/* The value of @name; whatever is wrong with it, the reader goes on after it
+ * unless its syntax is (-EBADMSG). */
+static int challenge_take(struct digest_challenge *c, struct str name,
+			  struct reader *r, unsigned *seen)
+{
+	const int f = challenge_field(name);
+	char mem[DIGEST_TEXT_MAX];
+	char *const rooms[C_FIELDS] = {
+		[C_REALM] = c->realm,
+		[C_NONCE] = c->nonce,
+		[C_OPAQUE] = c->opaque,
+		[C_QOP] = c->qop,
+	};
+	struct buf out;
+
+	buf_init(&out, mem, sizeof(mem));
+	if (value(r, &out))
+		return -EBADMSG;
+	if (f == C_FIELDS)
+		return 0;
+	if (*seen & 1u << f || has_control(buf_str(&out)))
+		return -EINVAL;
+	*seen |= 1u << f;
+	if (out.overflow)
+		return -ENOSPC;
+	if (rooms[f])
+		memcpy(rooms[f], mem, sizeof(mem));
+	else if (f == C_ALGORITHM)
+		c->alg_known = find_algorithm(&c->alg, mem);
+	else
+		c->stale = !strcasecmp(mem, "true");
+	return 0;
+}
+
+/* "name =" at the reader: its name; else an empty one, and nothing is read. */
+static struct str param_name(struct reader *r)
+{
+	struct reader ahead = *r;
+	struct str name = token(&ahead);
+
+	skip_space(&ahead);
+	if (ahead.p == ahead.end || *ahead.p != '=')
+		return (struct str){0};
+	ahead.p++;
+	skip_space(&ahead);
+	*r = ahead;
+	return name;
+}
+
+/* All parameters up to the next scheme. */
+static int challenge_params(struct digest_challenge *c, struct reader *r,
+			    unsigned *seen)
+{
+	struct str name;
+	int err = 0, one;
+
+	for (skip_space(r); r->p < r->end; skip_space(r)) {
+		if (*r->p == ',') {
+			r->p++;
+			continue;
+		}
+		name = param_name(r);
+		if (!name.n)
+			return err;
+		one = challenge_take(c, name, r, seen);
+		if (one == -EBADMSG)
+			return one;
+		if (!err)
+			err = one;
+		skip_space(r);
+		if (r->p < r->end && *r->p != ',')
+			return -EBADMSG;
+	}
+	return err;
+}
+
+int digest_parse_challenge(struct digest_challenge *out, struct str *text)
+{
+	const unsigned needed = 1u << C_REALM | 1u << C_NONCE;
+	struct reader r = {text->p, text->p + text->n};
+	struct str scheme;
+	unsigned seen = 0;
+	int err;
+
+	memset(out, 0, sizeof(*out));
+	out->alg_known = true; /* without the parameter it is MD5 */
+	while (skip_space(&r), r.p < r.end && *r.p == ',')
+		r.p++;
+	if (r.p == r.end)
+		return -ENOENT;
+	scheme = token(&r);
+	/* Nothing but a space may follow, or the end. */
+	err = !scheme.n || (r.p < r.end && !strchr(" \t,", *r.p))
+		      ? -EBADMSG
+		      : challenge_params(out, &r, &seen);
+	*text = (struct str){r.p, (size_t)(r.end - r.p)};
+	if (err == -EBADMSG) {
+		text->n = 0;
+		return -EINVAL;
+	}
+	out->is_digest = str_case_eq_c(scheme, "Digest");
+	out->has_qop = seen & 1u << C_QOP;
+	out->has_opaque = seen & 1u << C_OPAQUE;
+	if (!out->is_digest)
+		return 0;
+	return err ? err : (seen & needed) == needed ? 0 : -EINVAL;
 }
 
 /* ---- computing -------------------------------------------------------------------- */

@@ -14,7 +14,8 @@
 
 #include "core/buf.h"
 
-enum digest_alg { DIGEST_MD5, DIGEST_SHA256, DIGEST_ALGS };
+/* Stronger ones later. */
+enum digest_alg { DIGEST_MD5, DIGEST_SHA256, DIGEST_SHA512_256, DIGEST_ALGS };
 
 enum { DIGEST_HEX_MAX = 64, DIGEST_TEXT_MAX = 256 };
 
@@ -38,6 +39,25 @@ const char *digest_alg_name(enum digest_alg alg); /* "MD5", "SHA-256" */
  * them is longer than anything that we would accept.
  */
 int digest_parse(struct digest *out, struct str params);
+
+/* What one challenge of a WWW-Authenticate header says, unquoted. */
+struct digest_challenge {
+	bool is_digest; /* else another scheme, and nothing else is set */
+	enum digest_alg alg;
+	bool alg_known;
+	char realm[DIGEST_TEXT_MAX], nonce[DIGEST_TEXT_MAX];
+	char opaque[DIGEST_TEXT_MAX], qop[DIGEST_TEXT_MAX];
+	bool has_qop, has_opaque, stale;
+};
+
+/*
+ * Read the first challenge of @text, "Digest realm=..., ...", and leave what
+ * stands after it, the next one or nothing.  -ENOENT: none is left.  -EINVAL:
+ * broken syntax, @text is cut to nothing; or a parameter twice, a control
+ * byte, or realm or nonce missing, and the next one may be read.  -ENOSPC:
+ * likewise, one is longer than we would keep.
+ */
+int digest_parse_challenge(struct digest_challenge *out, struct str *text);
 
 /*
  * The response that the owner of @password gives to what @d says, for a
