@@ -170,6 +170,19 @@ static int want_phone(struct wish *w, const char *name, const char *what)
 	return EXIT_OK;
 }
 
+/* A time of day is the last one there was, so that "to" may lie before. */
+static int check_span(const struct wish *w)
+{
+	wall_ms from, to, now = clock_wall();
+
+	if (!w->from || !w->to || when_parse(&from, str_of(w->from), now) ||
+	    when_parse(&to, str_of(w->to), now) || from <= to)
+		return EXIT_OK;
+	fprintf(stderr, "sbc: --from %s is after --to %s; write the days\n",
+		w->from, w->to);
+	return EXIT_USAGE;
+}
+
 static int want_history(struct wish *w, const char *name)
 {
 	int code = want_phone(w, name, "/history");
@@ -185,6 +198,8 @@ static int want_history(struct wish *w, const char *name)
 		code = add_time(w, "from", w->from);
 	if (!code)
 		code = add_time(w, "to", w->to);
+	if (!code)
+		code = check_span(w);
 	n = strlen(w->path);
 	if (!code && !w->at && !w->from && !w->to)
 		snprintf(w->path + n, sizeof(w->path) - n, "?limit=%d",
@@ -262,7 +277,7 @@ static int choose(struct wish *w, int argc, char **argv,
 static int show(const struct command *command, const json_t *reply,
 		bool as_json)
 {
-	const json_t *body = json_object_get(reply, "body");
+	json_t *body = json_object_get(reply, "body");
 	long long status = cli_int(reply, "status");
 	int code;
 
@@ -274,6 +289,7 @@ static int show(const struct command *command, const json_t *reply,
 		putchar('\n');
 		code = cli_exit_code(body);
 	} else {
+		cli_tame(body);
 		code = command->print(body);
 	}
 	return fflush(stdout) ? EXIT_FAILED : code;

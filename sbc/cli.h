@@ -12,6 +12,10 @@
 const char *cli_text(const json_t *object, const char *key);
 long long cli_int(const json_t *object, const char *key);
 
+/* Peers wrote some of @body: their control bytes, also those of Unicode, would
+ * drive the terminal.  Makes each '?'. */
+void cli_tame(json_t *body);
+
 /* cli_print.c, cli_phones.c: print @body; return the exit code. */
 int cli_print_status(const json_t *body);
 int cli_print_phones(const json_t *body);

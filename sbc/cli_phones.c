@@ -108,18 +108,9 @@ int cli_print_phones(const json_t *body)
 
 /* ---- sbc phones show ------------------------------------------------------------- */
 
-/* Some of it was written by the phone: its control bytes, also those of
- * Unicode, would drive the terminal. */
 static void row(const char *name, const char *text)
 {
-	printf("  %-11s ", name);
-	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-		bool is_c1 = p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0;
-
-		putchar(*p < ' ' || *p == 0x7f || is_c1 ? '?' : *p);
-		p += is_c1;
-	}
-	putchar('\n');
+	printf("  %-11s %s\n", name, text);
 }
 
 static void print_evidence(const json_t *nat)
@@ -163,18 +154,20 @@ static void print_kind(const json_t *nat)
 
 static void print_keep(const json_t *nat)
 {
+	bool asks = !strcmp(cli_text(nat, "method"), "options");
 	char words[WORDS];
+	struct buf b;
 
 	if (!has(nat, "method")) {
 		row("keepalive", "none");
 		return;
 	}
-	snprintf(words, sizeof(words),
-		 "%s every %.1f s, next in %.1f s; sent %lld, answered %lld",
-		 strcmp(cli_text(nat, "method"), "options") ? "CR LF CR LF"
-							    : "OPTIONS",
-		 number(nat, "interval_s"), number(nat, "next_s"),
-		 cli_int(nat, "sent"), cli_int(nat, "answered"));
+	buf_init(&b, words, sizeof(words));
+	buf_printf(&b, "%s every %.1f s, next in %.1f s; sent %lld",
+		   asks ? "OPTIONS" : "CR LF CR LF", number(nat, "interval_s"),
+		   number(nat, "next_s"), cli_int(nat, "sent"));
+	if (asks || cli_int(nat, "answered"))
+		buf_printf(&b, ", answered %lld", cli_int(nat, "answered"));
 	row("keepalive", words);
 }
 
@@ -209,8 +202,10 @@ static void print_reach(const json_t *nat, wall_ms now)
 			buf_printf(
 				&b, " since %s",
 				fmt_time(at, time_at(nat, "lost_since"), now));
-	} else {
+	} else if (has(nat, "method")) {
 		buf_puts(&b, "yes");
+	} else {
+		buf_puts(&b, "not known, as nothing keeps it open");
 	}
 	if (heard)
 		buf_printf(&b, "; last heard at %s, %lld s ago",
@@ -408,11 +403,14 @@ int cli_print_history(const json_t *body)
 	if (json_array_size(rows))
 		printf("%-20s %-22s %-4s %-24s %-20s %s\n", "TIME", "EVENT",
 		       "VIA", "FLOW", "LAST HEARD BEFORE", "PINGS SINCE");
-	else if (!has(body, "answer"))
+	else if (!has(body, "answer") && has(body, "history_begins"))
 		printf("Nothing of %s; the history of all phones begins at "
 		       "%s.\n",
 		       cli_text(body, "phone"),
 		       fmt_time(begins, time_at(body, "history_begins"), 0));
+	else if (!has(body, "answer"))
+		printf("Nothing of %s; the history is empty yet.\n",
+		       cli_text(body, "phone"));
 	json_array_foreach(rows, i, item) print_row(item, &reason);
 	return cli_exit_code(body);
 }

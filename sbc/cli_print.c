@@ -4,6 +4,8 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "cli.h"
 #include "sbc.h"
@@ -13,6 +15,35 @@ const char *cli_text(const json_t *object, const char *key)
 	const char *s = json_string_value(json_object_get(object, key));
 
 	return s ? s : "-";
+}
+
+static void tame_text(json_t *value)
+{
+	char *text = strdup(json_string_value(value)), *to = text;
+
+	if (!text)
+		return;
+	for (const unsigned char *p = (unsigned char *)text; *p; p++) {
+		bool is_c1 = p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0;
+
+		*to++ = (char)(*p < ' ' || *p == 0x7f || is_c1 ? '?' : *p);
+		p += is_c1;
+	}
+	*to = 0;
+	json_string_set(value, text);
+	free(text);
+}
+
+void cli_tame(json_t *body)
+{
+	const char *key;
+	json_t *item;
+	size_t i;
+
+	if (json_is_string(body))
+		tame_text(body);
+	json_array_foreach(body, i, item) cli_tame(item);
+	json_object_foreach(body, key, item) cli_tame(item);
 }
 
 long long cli_int(const json_t *object, const char *key)

@@ -214,6 +214,17 @@ def show_tells_all_of_one_phone(context):
           text.stdout)
 
 
+def what_a_phone_wrote_does_not_drive_the_terminal(context):
+    box = SipBox(context)
+    alice = box.phone("alice")
+    csi = "\u009b"  # one byte of ISO 6429: what follows is a command
+    alice.register(contact=f"<sip:a{csi}31m@{alice.local}:{alice.port}>")
+    for words in ((), ("show", "alice"), ("history", "alice")):
+        text = phones(box, *words).stdout
+        check(csi not in text, f"{words}: {text!r}")
+    check("sip:a?31m@" in phones(box).stdout, phones(box).stdout)
+
+
 def status_counts_keepalives(context):
     box = SipBox(context)
     box.phone("alice")
@@ -235,6 +246,8 @@ def wrong_words_are_told(context):
              "future"),
             (("history", "alice", "--from", "now", "--at", "now"), 2,
              "--at"),
+            (("history", "alice", "--from", "2026-01-02 10:00", "--to",
+              "2026-01-02 09:00"), 2, "after"),
             (("history",), 2, "usage"),
             (("show", "alice", "--at", "now"), 2, "usage"),
             (("frobnicate", "alice"), 2, "usage"),
@@ -256,6 +269,7 @@ def add_to(suite):
                      nobody_knows_of_the_time_between_kill_and_start,
                      right_after_a_change_the_answer_knows_it,
                      show_tells_all_of_one_phone,
+                     what_a_phone_wrote_does_not_drive_the_terminal,
                      status_counts_keepalives,
                      wrong_words_are_told):
         suite.add(function)
