@@ -134,21 +134,34 @@ static bool is_public(const struct registrar *reg, const struct addr *a)
 	       !sip_is_local(reg->conf.sip, addr_fmt_host(a, text));
 }
 
+/* Could the Contact mean another place, @out, where requests are to go? */
+static bool may_be_meant(const struct binding *b,
+			 const struct conf_phone *phone, struct addr *out)
+{
+	return phone->contact != CONF_CONTACT_SOURCE && names_another(b, out) &&
+	       (phone->contact == CONF_CONTACT_STATED ||
+		is_public(b->owner, out));
+}
+
+/* For each REGISTER: a route is looked for only where it is needed. */
 void contact_look(struct binding *b, const struct conf_phone *phone)
 {
 	struct registrar *reg = b->owner;
+	bool is_meant, asks = phone->contact == CONF_CONTACT_AUTO;
 	struct sip_flow flow;
 	struct addr a;
 
-	if (phone->contact == CONF_CONTACT_SOURCE || !names_another(b, &a) ||
+	is_meant = may_be_meant(b, phone, &a);
+	if (is_meant && asks &&
+	    (b->stated == STATED_ASKED || b->stated == STATED_SILENT))
+		return;
+	if (!is_meant ||
 	    sip_flow_to(reg->conf.sip, b->realm, SIP_UDP, &a, &flow)) {
 		way_set(b, &b->flow);
 		b->stated = STATED_UNTRIED;
-	} else if (phone->contact == CONF_CONTACT_STATED) {
+	} else if (!asks) {
 		way_set(b, &flow);
 		b->stated = STATED_UNTRIED;
-	} else if (!is_public(reg, &a)) {
-		way_set(b, &b->flow);
 	} else if (b->stated == STATED_UNTRIED) {
 		way_set(b, &b->flow);
 		start(b, &flow);

@@ -85,6 +85,7 @@ static struct {
 	const struct sip_header *headers;
 	int challenge_error; /* what sip_challenge_take() answers */
 	const char *realm;   /* of every listener; NULL = lan */
+	unsigned routes; /* looked for */
 } fake;
 
 static inline void fake_reset(void)
@@ -564,6 +565,7 @@ int sip_flow_to(struct sip_stack *sip, const char *realm,
 		enum sip_transport transport, const struct addr *remote,
 		struct sip_flow *out)
 {
+	fake.routes++;
 	*out = (struct sip_flow){.transport = transport, .remote = *remote};
 	return addr_parse_port(&out->local, "203.0.113.10:5060");
 }

@@ -55,6 +55,15 @@ static void a_public_contact_that_answers_gets_the_requests(void **state)
 	assert_int_equal(times_told("moved"), 1);
 }
 
+static void a_private_contact_costs_no_look_at_the_routes(void **state)
+{
+	struct rig *rig = *state;
+
+	send_it(rig);
+	assert_int_equal(fake.routes, 0);
+	assert_true(goes_to(rig, "192.0.2.1:40001"));
+}
+
 static void a_refresh_leaves_an_honoured_contact_alone(void **state)
 {
 	struct rig *rig = *state;
@@ -274,6 +283,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(a_public_contact_that_answers_gets_the_requests),
+		T(a_private_contact_costs_no_look_at_the_routes),
 		T(a_refresh_leaves_an_honoured_contact_alone),
 		T(silence_is_asked_three_times_and_then_believed),
 		T(another_contact_is_asked_anew),
