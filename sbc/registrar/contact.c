@@ -17,6 +17,7 @@
 
 enum {
 	PROBES_MAX = 64,
+	PROBES_OF_PHONE = 4, /* whom it names hears from us: not many */
 	TRIES = 3,
 	AGAIN_MS = 1000,
 };
@@ -77,13 +78,23 @@ static void ask(void *arg)
 	timer_set(p->owner->conf.loop, &p->timer, AGAIN_MS, ask, p);
 }
 
+static unsigned count_probes(const struct registrar *reg, const char *phone)
+{
+	unsigned n = 0;
+
+	list_for_each (pos, &reg->probes)
+		n += !strcmp(list_entry(pos, struct probe, node)->phone, phone);
+	return n;
+}
+
 static void start(struct binding *b, const struct sip_flow *flow)
 {
 	struct registrar *reg = b->owner;
 	size_t n = strlen(b->aor->phone) + 1;
 	struct probe *p;
 
-	if (contact_is_busy(reg))
+	if (contact_is_busy(reg) ||
+	    count_probes(reg, b->aor->phone) >= PROBES_OF_PHONE)
 		return; /* the next REGISTER tries again */
 	p = calloc(1, sizeof(*p) + n);
 	if (!p)

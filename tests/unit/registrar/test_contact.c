@@ -64,6 +64,21 @@ static void a_private_contact_costs_no_look_at_the_routes(void **state)
 	assert_true(goes_to(rig, "192.0.2.1:40001"));
 }
 
+static void one_phone_has_us_ask_few_places_at_once(void **state)
+{
+	struct rig *rig = *state;
+	char uri[64];
+
+	for (int i = 0; i < 40; i++) {
+		prepare_elsewhere(rig);
+		snprintf(uri, sizeof(uri), "sip:100@198.51.100.%d:5070", i + 1);
+		rig->contact.uri = uri;
+		send_it(rig);
+		pass(rig, 20);
+	}
+	assert_in_range(fake.n_pings, 1, 4);
+}
+
 static void a_refresh_leaves_an_honoured_contact_alone(void **state)
 {
 	struct rig *rig = *state;
@@ -284,6 +299,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(a_public_contact_that_answers_gets_the_requests),
 		T(a_private_contact_costs_no_look_at_the_routes),
+		T(one_phone_has_us_ask_few_places_at_once),
 		T(a_refresh_leaves_an_honoured_contact_alone),
 		T(silence_is_asked_three_times_and_then_believed),
 		T(another_contact_is_asked_anew),
