@@ -74,7 +74,8 @@ static void one_phone_has_us_ask_few_places_at_once(void **state)
 		snprintf(uri, sizeof(uri), "sip:100@198.51.100.%d:5070", i + 1);
 		rig->contact.uri = uri;
 		send_it(rig);
-		pass(rig, 20);
+		clock_advance(20);
+		loop_fire(rig->loop);
 	}
 	assert_in_range(fake.n_pings, 1, 4);
 }
