@@ -21,6 +21,9 @@ enum {
 	LIMIT_TCP_CONNECTIONS = 4096,
 	LIMIT_TCP_PER_SOURCE = 512,
 	LIMIT_LISTENERS = 64,
+	LIMIT_SUBSCRIPTIONS = 20000,
+	LIMIT_PHONE_SUBSCRIPTIONS = 256, /* to and of one phone */
+	LIMIT_PASSES = 1000, /* requests that are no calls, under way */
 	/* SDP */
 	LIMIT_SDP_BYTES = 8192,
 	LIMIT_SDP_MEDIA = 16,

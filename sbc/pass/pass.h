@@ -38,8 +38,11 @@ void passes_set_config(struct passes *p, struct config *config);
 
 /* A SUBSCRIBE that belongs to no dialog; ends @req. */
 void passes_subscribe(struct passes *p, struct sip_request *req);
-/* MESSAGE, PUBLISH, or an OPTIONS that is not for the box; ends @req. */
+/* MESSAGE, PUBLISH, an OPTIONS that is not for the box, or a NOTIFY that belongs
+ * to no subscription; ends @req. */
 void passes_request(struct passes *p, struct sip_request *req);
+/* Is this OPTIONS for a user, and not for the box? */
+bool passes_is_for_user(const struct passes *p, const struct sip_view *view);
 /* @b re-registered along another flow than @from: its subscriptions follow. */
 void passes_follow(struct passes *p, const struct binding *b,
 		   const struct sip_flow *from);

@@ -1,0 +1,405 @@
+/*
+ * pass.c - what all requests that are no calls have in common: whom they come
+ * from, where they go, and what of them may cross
+ *
+ *   MESSAGE PUBLISH OPTIONS NOTIFY ─▶ pass_request.c ─┐
+ *   SUBSCRIBE ──────────────────────▶ subscription.c ─┤
+ *                                                     ▼
+ *                              pass_admit()     who, where to
+ *                              pass_headers()   what may cross
+ *                              pass_way_...()   along which flow
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "pass/pass.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/rand.h"
+#include "pass/pass_priv.h"
+
+/* ---- life --------------------------------------------------------------------- */
+
+int passes_create(struct passes **out, const struct passes_conf *conf,
+		  struct config *config)
+{
+	struct passes *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return -ENOMEM;
+	p->conf = *conf;
+	p->config = config_ref(config);
+	hash_init(&p->by_key);
+	hash_init(&p->phones);
+	list_init(&p->asks);
+	list_init(&p->subs);
+	list_init(&p->over);
+	*out = p;
+	return 0;
+}
+
+void passes_destroy(struct passes *p)
+{
+	if (!p)
+		return;
+	requests_clear(p);
+	subscriptions_clear(p);
+	hash_clear(&p->by_key);
+	hash_clear(&p->phones);
+	config_unref(p->config);
+	free(p);
+}
+
+void passes_set_config(struct passes *p, struct config *config)
+{
+	struct config *old = p->config;
+
+	p->config = config_ref(config);
+	config_unref(old);
+	subscriptions_check(p);
+}
+
+/* ---- the same request by another way (RFC 3261 8.2.2.2) -------------------------- */
+
+static void key_of(const struct sip_view *view, char *out, size_t cap)
+{
+	snprintf(out, cap, "%s %s %u %s", view->call_id,
+		 view->from_tag ? view->from_tag : "", view->cseq,
+		 view->uri_text);
+}
+
+static bool same_key(const struct hash_node *node, const void *text)
+{
+	return !strcmp(container_of(node, struct pass_key, node)->text, text);
+}
+
+static bool is_merged(const struct passes *p, const struct sip_view *view)
+{
+	char text[PASS_KEY_BYTES];
+
+	key_of(view, text, sizeof(text));
+	return hash_find(&p->by_key, hash_text(text), same_key, text) != NULL;
+}
+
+int pass_remember(struct passes *p, struct pass_key *key,
+		  const struct sip_view *view)
+{
+	char text[PASS_KEY_BYTES];
+
+	key_of(view, text, sizeof(text));
+	key->text = strdup(text);
+	if (!key->text)
+		return -ENOMEM;
+	if (!hash_insert(&p->by_key, &key->node, hash_text(text)))
+		return 0;
+	free(key->text);
+	key->text = NULL;
+	return -ENOMEM;
+}
+
+void pass_forget(struct passes *p, struct pass_key *key)
+{
+	if (!key->text)
+		return;
+	hash_remove(&p->by_key, &key->node);
+	free(key->text);
+	key->text = NULL;
+}
+
+/* ---- who, and where to -------------------------------------------------------------- */
+
+void pass_refuse(struct sip_request *req, int status)
+{
+	char after[16];
+	struct sip_header h = {"Retry-After", after};
+
+	snprintf(after, sizeof(after), "%u", 5 + rand_below(10));
+	sip_request_answer(req, &(struct sip_message){
+					.status = status,
+					.headers = &h,
+					.n_headers = status == 503,
+				});
+}
+
+int pass_max_forwards(const struct sip_view *view)
+{
+	if (view->max_forwards < 0)
+		return 0;
+	return view->max_forwards > 1 ? view->max_forwards - 1 : -1;
+}
+
+/* Bounded, without control bytes, not cut inside a character. */
+static void put_display(char *out, size_t cap, const char *text)
+{
+	size_t n = text ? strnlen(text, cap - 1) : 0;
+
+	while (n && text[n] && ((unsigned char)text[n] & 0xc0) == 0x80)
+		n--;
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		out[i] = (char)(c < 0x20 || c == 0x7f ? ' ' : c);
+	}
+	out[n] = 0;
+}
+
+/* A From user that is not the authenticated one is replaced by it. */
+static void name_parties(struct pass_sender *s, const struct sip_view *view)
+{
+	const struct conf_phone *phone = s->who.phone;
+	const char *from = view->from.user;
+
+	if (phone)
+		from = phone->caller_id[0] ? phone->caller_id : phone->user;
+	if (str_copy(s->from, sizeof(s->from), str_of(from)))
+		s->from[0] = 0;
+	str_copy(s->to, sizeof(s->to), str_of(view->uri.user));
+	put_display(s->display, sizeof(s->display), view->from_display);
+	s->max_forwards = pass_max_forwards(view);
+}
+
+/* What a server keeps for a user, and the user itself does not have. */
+static bool is_for_server(const struct route_result *list,
+			  const struct pass_sender *s, enum conf_method method,
+			  const char *user)
+{
+	if (method == CONF_FOR_PUBLISH)
+		return true;
+	if (method != CONF_FOR_SUBSCRIBE)
+		return false;
+	return !strcmp(user, s->who.phone->user) ||
+	       (list->route && list->route->methods);
+}
+
+static void find(struct passes *p, const struct pass_sender *s,
+		 const struct sip_view *view, enum conf_method method,
+		 struct route_result *to)
+{
+	const char *user = view->uri.user, *realm = s->who.realm->name;
+
+	route_find_list(to, p->config, realm, user, method);
+	if (!registrar_is_ours(p->conf.registrar, s->who.realm, view->uri.host))
+		return;
+	if (s->who.trunk || !is_for_server(to, s, method, user))
+		route_find(to, p->config, realm, user, method);
+}
+
+/* A server does not get back what it sent. */
+static void drop_sender(struct route_result *to, const struct conf_trunk *trunk)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < to->n; i++) {
+		if (!trunk || to->targets[i].trunk != trunk)
+			to->targets[n++] = to->targets[i];
+	}
+	to->n = n;
+}
+
+static bool is_reachable(struct passes *p, const struct route_result *to)
+{
+	const struct binding *b;
+
+	for (unsigned i = 0; i < to->n; i++) {
+		const struct conf_phone *phone = to->targets[i].phone;
+
+		if (!phone ||
+		    registrar_find(p->conf.registrar, phone->name, &b, 1))
+			return true;
+	}
+	return false;
+}
+
+bool pass_admit(struct passes *p, struct sip_request *req,
+		enum conf_method method, struct pass_sender *from,
+		struct route_result *to)
+{
+	const struct sip_view *view = sip_request_view(req);
+	const char *user = view->uri.user;
+	int status = 0;
+
+	if (view->max_forwards == 0) {
+		pass_refuse(req, 483);
+		return false;
+	}
+	if (!registrar_identify(p->conf.registrar, req, &from->who))
+		return false;
+	if (is_merged(p, view)) {
+		status = 482;
+	} else if (!user || strlen(user) >= LIMIT_USER_BYTES) {
+		status = 404;
+	} else {
+		find(p, from, view, method, to);
+		drop_sender(to, from->who.trunk);
+		status = !to->n ? 404 : is_reachable(p, to) ? 0 : 480;
+	}
+	if (status)
+		pass_refuse(req, status);
+	else
+		name_parties(from, view);
+	return !status;
+}
+
+/* ---- what may cross --------------------------------------------------------------------- */
+
+#define M(method) (1u << SIP_##method)
+#define ALL                                                                    \
+	(M(SUBSCRIBE) | M(NOTIFY) | M(MESSAGE) | M(PUBLISH) | M(OPTIONS) |     \
+	 M(INFO))
+
+/* Nothing here names an address; all else stays on its side. */
+static const struct {
+	const char *name;
+	uint32_t requests, answers; /* bits 1 << enum sip_method */
+} crossing[] = {
+	{"Accept", M(SUBSCRIBE) | M(OPTIONS), ALL},
+	{"Accept-Encoding", M(OPTIONS), ALL},
+	{"Accept-Language", M(SUBSCRIBE) | M(MESSAGE) | M(OPTIONS), ALL},
+	{"Allow-Events", M(SUBSCRIBE) | M(NOTIFY), ALL},
+	{"Content-Disposition", ALL, ALL},
+	{"Content-Encoding", ALL, ALL},
+	{"Content-Language", ALL, ALL},
+	{"Date", M(MESSAGE), M(MESSAGE)},
+	{"Event", M(SUBSCRIBE) | M(NOTIFY) | M(PUBLISH), 0},
+	{"Expires", M(MESSAGE) | M(PUBLISH), M(MESSAGE) | M(PUBLISH)},
+	{"Min-Expires", 0, M(SUBSCRIBE) | M(PUBLISH)},
+	{"Priority", M(MESSAGE), 0},
+	{"Retry-After", 0, ALL},
+	{"SIP-ETag", 0, M(PUBLISH)},
+	{"SIP-If-Match", M(PUBLISH), 0},
+	{"Subject", M(MESSAGE), 0},
+	{"Subscription-State", M(NOTIFY), 0},
+};
+
+void pass_header_add(struct pass_headers *h, const char *name,
+		     const char *value)
+{
+	if (h->n < sizeof(h->list) / sizeof(*h->list))
+		h->list[h->n++] = (struct sip_header){name, value};
+}
+
+void pass_headers(struct pass_headers *h, const struct sip_view *view,
+		  enum sip_method method)
+{
+	const char *value;
+
+	h->n = 0;
+	for (size_t k = 0; k < sizeof(crossing) / sizeof(*crossing); k++) {
+		uint32_t of = view->status ? crossing[k].answers
+					   : crossing[k].requests;
+
+		if (!(of & 1u << method))
+			continue;
+		for (unsigned i = 0;
+		     (value = sip_view_header(view, crossing[k].name, i)); i++)
+			pass_header_add(h, crossing[k].name, value);
+	}
+}
+
+void pass_put(struct sip_message *m, const struct pass_headers *h,
+	      const struct sip_view *view)
+{
+	m->headers = h->list;
+	m->n_headers = h->n;
+	if (!view || !view->body.n)
+		return;
+	m->body = view->body;
+	m->content_type = sip_view_header(view, "Content-Type", 0);
+	if (!m->content_type || !*m->content_type)
+		m->content_type = view->content_type;
+	if (!m->content_type || !*m->content_type)
+		m->content_type = "application/octet-stream";
+}
+
+/* ---- along which flow ---------------------------------------------------------------------- */
+
+int pass_way_trunk(struct passes *p, const struct config *cfg,
+		   const struct conf_trunk *trunk,
+		   const struct pass_sender *from, struct pass_way *out)
+{
+	bool tcp = trunk->transport == CONF_TCP;
+	char host[ADDR_TEXT_MAX];
+	struct buf b;
+
+	*out = (struct pass_way){
+		.realm = config_realm(cfg, trunk->realm),
+		.peer = trunk->name,
+		.is_trunk = true,
+		.uri = out->text,
+	};
+	buf_init(&b, out->text, sizeof(out->text));
+	buf_puts(&b, "sip:");
+	sip_put_user(&b, from->to);
+	buf_printf(&b, "@%s:%u%s", addr_fmt_uri(&trunk->host, host),
+		   addr_port(&trunk->host), tcp ? ";transport=tcp" : "");
+	if (!out->realm)
+		return -ENETUNREACH;
+	return sip_flow_to(p->conf.sip, out->realm->name,
+			   tcp ? SIP_TCP : SIP_UDP, &trunk->host, &out->flow);
+}
+
+int pass_way_binding(struct passes *p, const struct config *cfg,
+		     const struct binding *b, struct pass_way *out)
+{
+	/* A reload may have renamed the realm of its socket. */
+	const char *name =
+		sip_realm_at(p->conf.sip, b->to.transport, &b->to.local);
+
+	*out = (struct pass_way){
+		.realm = name ? config_realm(cfg, name) : NULL,
+		.peer = binding_phone(b),
+		.flow = b->to,
+		.source = b->flow,
+		.binding = b,
+		.route = b->path,
+		.uri = b->contact,
+	};
+	return out->realm ? 0 : -ENOENT;
+}
+
+void pass_ways_of(struct passes *p, const struct conf_phone *phone,
+		  struct pass_ways *out)
+{
+	const struct binding *found[LIMIT_FORKS];
+	unsigned device;
+
+	*out = (struct pass_ways){.phone = phone};
+	out->n = registrar_find(p->conf.registrar, phone->name, found,
+				LIMIT_FORKS);
+	for (unsigned i = 0; i < out->n; i++) {
+		for (device = 0; device < i &&
+				 !binding_same_device(found[device], found[i]);)
+			device++;
+		out->list[i].binding = found[i]->id;
+		out->list[i].device = device;
+	}
+}
+
+const struct binding *pass_next_way(struct passes *p, struct pass_ways *ways,
+				    unsigned device)
+{
+	const struct binding *found[LIMIT_FORKS];
+	unsigned n = registrar_find(p->conf.registrar, ways->phone->name, found,
+				    LIMIT_FORKS);
+
+	for (unsigned i = 0; i < ways->n; i++) {
+		struct pass_one_way *w = &ways->list[i];
+
+		if (w->used || w->device != device)
+			continue;
+		w->used = true;
+		for (unsigned k = 0; k < n; k++) {
+			if (found[k]->id == w->binding)
+				return found[k];
+		}
+	}
+	return NULL;
+}
+
+bool pass_is_way_dead(int status)
+{
+	return status == 408 || status == 430 || status == 503;
+}
