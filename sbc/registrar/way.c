@@ -201,7 +201,8 @@ static void tell_alarm(const struct registrar *reg)
 {
 	if (reg->n_lost)
 		alarm_raise("phones-unreachable", ALARM_MINOR,
-			    "%u of %u phones answer no keepalive any more",
+			    "%u of %u phones cannot be reached: no answer to "
+			    "keepalives, or no connection",
 			    reg->n_lost, reg->n);
 	else
 		alarm_clear("phones-unreachable");
