@@ -195,6 +195,7 @@ static int build_upper(struct sbc *sbc)
 		.auth = sbc->auth,
 		.screen = sbc->screen,
 		.store = sbc->store,
+		.data_dir = sbc->data_dir,
 		.is_on_link = flows_is_on_link,
 		.moved = flows_moved,
 		.arg = sbc,

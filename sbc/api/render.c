@@ -215,11 +215,22 @@ static json_t *nat_json(const struct binding *b)
 	return nat;
 }
 
+/* Of a binding that a trunk owns. */
+static json_t *upstream_json(const struct binding *b)
+{
+	struct registrar_upstream up;
+
+	if (!registrar_upstream(b, &up))
+		return json_null();
+	return json_pack("{s:s, s:s, s:I}", "trunk", up.trunk, "state",
+			 up.state, "expires_s", (json_int_t)up.expires_s);
+}
+
 json_t *render_binding(const struct binding *b)
 {
 	return json_pack(
 		"{s:o, s:s, s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:I, s:o, s:o, "
-		"s:o, s:o, s:I, s:o}",
+		"s:o, s:o, s:I, s:o, s:o}",
 		"aor", render_text(binding_aor(b)), "phone", binding_phone(b),
 		"realm", b->realm, "contact", render_text(b->contact), "source",
 		render_addr(&b->flow.remote), "local",
@@ -231,5 +242,6 @@ json_t *render_binding(const struct binding *b)
 		render_text(b->user_agent), "registered_at",
 		render_time(b->registered_at), "last_seen",
 		render_time(b->last_seen), "nat", nat_json(b), "id",
-		(json_int_t)b->id, "reached_at", render_addr(&b->to.remote));
+		(json_int_t)b->id, "reached_at", render_addr(&b->to.remote),
+		"upstream", upstream_json(b));
 }

@@ -86,6 +86,19 @@ static int ask_device(struct call *call, unsigned device,
 	return err;
 }
 
+/* Of the @n bindings in @found that with id @only. */
+static unsigned keep_only(const struct binding **found, unsigned n,
+			  uint64_t only)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (found[i]->id == only) {
+			found[0] = found[i];
+			return 1;
+		}
+	}
+	return 0;
+}
+
 int fork_phone(struct call *call, const struct conf_phone *phone)
 {
 	const struct binding *found[LIMIT_FORKS];
@@ -94,6 +107,8 @@ int fork_phone(struct call *call, const struct conf_phone *phone)
 
 	n = registrar_find(call->owner->conf.registrar, phone->name, found,
 			   LIMIT_FORKS);
+	if (call->only)
+		n = keep_only(found, n, call->only);
 	call->phone = phone;
 	call->n_forks = n;
 	for (unsigned i = 0; i < n; i++) {

@@ -60,6 +60,8 @@ struct call {
 	struct leg *legs[CALL_LEGS]; /* all that are not freed, a first */
 
 	/* While it is set up: call_setup.c. */
+	struct registrar_peer caller;
+	uint64_t only; /* the one binding that a token named; 0 = any */
 	struct route_result targets;
 	unsigned next_target;
 	const struct conf_phone *phone; /* being asked; with its forks */

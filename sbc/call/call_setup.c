@@ -68,11 +68,34 @@ static bool is_reachable(struct calls *calls, const struct route_result *to)
 	return false;
 }
 
+/* A trunk that is a registrar names one of its contacts by our token. */
+static const struct binding *named_by(struct calls *calls,
+				      const struct registrar_peer *caller,
+				      const char *user)
+{
+	return caller->trunk ? registrar_by_token(calls->conf.registrar, user)
+			     : NULL;
+}
+
+static void aim_at(struct route_result *to, const struct config *config,
+		   const struct binding *b)
+{
+	const struct conf_phone *phone = config_phone(config, binding_phone(b));
+
+	*to = (struct route_result){
+		.kind = phone ? ROUTE_PHONE : ROUTE_NONE,
+		.targets[0].phone = phone,
+		.n = 1,
+	};
+}
+
 /* The status to refuse the INVITE with before anything is kept; 0 = go on. */
 static int admit(struct calls *calls, const struct sip_view *view,
-		 const struct registrar_peer *caller, struct route_result *to)
+		 const struct registrar_peer *caller, struct route_result *to,
+		 uint64_t *only)
 {
 	const char *user = view->uri.user;
+	const struct binding *named;
 
 	if (!view->n_contacts)
 		return 400; /* RFC 3261 8.1.1.8 */
@@ -80,8 +103,12 @@ static int admit(struct calls *calls, const struct sip_view *view,
 		return 503;
 	if (!user || strlen(user) >= LIMIT_USER_BYTES)
 		return 404;
-	if (registrar_is_ours(calls->conf.registrar, caller->realm,
-			      view->uri.host))
+	named = named_by(calls, caller, user);
+	*only = named ? named->id : 0;
+	if (named)
+		aim_at(to, calls->config, named);
+	else if (registrar_is_ours(calls->conf.registrar, caller->realm,
+				   view->uri.host))
 		route_find(to, calls->config, view->realm, user,
 			   CONF_FOR_INVITE);
 	else
@@ -121,7 +148,9 @@ static void name_parties(struct call *call, const struct registrar_peer *caller,
 		from = caller->phone->caller_id[0] ? caller->phone->caller_id
 						   : caller->phone->user;
 	str_copy(call->from, sizeof(call->from), str_of(from));
-	str_copy(call->to, sizeof(call->to), str_of(view->uri.user));
+	str_copy(call->to, sizeof(call->to),
+		 str_of(call->only ? call->targets.targets[0].phone->user
+				   : view->uri.user));
 	call->display = clean_display(view->from_display);
 }
 
@@ -148,6 +177,7 @@ void calls_invite(struct calls *calls, struct sip_request *req)
 	const struct sdp *offer;
 	struct sip_txn *txn;
 	struct call *call;
+	uint64_t only;
 	int status;
 
 	if (view->max_forwards == 0) {
@@ -160,7 +190,7 @@ void calls_invite(struct calls *calls, struct sip_request *req)
 		refuse(req, 482, 0);
 		return;
 	}
-	status = admit(calls, view, &caller, &targets);
+	status = admit(calls, view, &caller, &targets, &only);
 	if (status) {
 		refuse(req, status, status == 503 ? 5 + rand_below(10) : 0);
 		return;
@@ -171,6 +201,8 @@ void calls_invite(struct calls *calls, struct sip_request *req)
 		return;
 	}
 	call->targets = targets;
+	call->caller = caller;
+	call->only = only;
 	name_parties(call, &caller, view);
 	log_info("call.start", kv_s("call", call->id), kv_s("from", call->from),
 		 kv_s("to", call->to), kv_s("realm", view->realm),
@@ -254,6 +286,18 @@ static void start_phone(struct call *call, const struct conf_phone *phone)
 		note_failure(call, err == -ENOENT ? 480 : status_of(err));
 }
 
+/* The way that the caller's registrar wants its calls to take (RFC 3608). */
+static const char *service_route(const struct call *call,
+				 const struct conf_trunk *trunk)
+{
+	const struct registrar_peer *caller = &call->caller;
+
+	if (!caller->phone || strcmp(caller->realm->registrar, trunk->name))
+		return NULL;
+	return registrar_service_route(call->owner->conf.registrar,
+				       caller->phone->name);
+}
+
 static void start_trunk(struct call *call, const struct conf_trunk *trunk)
 {
 	const struct conf_realm *realm =
@@ -279,7 +323,8 @@ static void start_trunk(struct call *call, const struct conf_trunk *trunk)
 	if (!err) {
 		conf = call_leg_conf(call, realm, trunk->name, &dialog.flow,
 				     true);
-		err = setup_start_leg(call, &conf, &dialog, NULL, &leg);
+		err = setup_start_leg(call, &conf, &dialog,
+				      service_route(call, trunk), &leg);
 	}
 	if (err) {
 		log_limited(LOG_WARN, "trunk.unreachable",

@@ -206,11 +206,15 @@ void binding_free(struct binding *b)
 
 void binding_drop(struct binding *b, const char *cause)
 {
+	struct registrar *reg = b->owner;
+	uint64_t id = b->id;
+
 	log_info("reg.gone", kv_s("aor", b->aor->text),
 		 kv_s("contact", b->contact), kv_s("cause", cause));
 	history_tell(b, "gone", cause, NULL);
-	store_binding_del(b->owner->conf.store, b->id);
+	store_binding_del(reg->conf.store, id);
 	binding_free(b);
+	upstream_gone(reg, id);
 }
 
 void binding_drop_all(struct registrar *reg, const char *phone,
@@ -242,7 +246,7 @@ static int add(struct registrar *reg, const struct binding_input *in)
 {
 	struct binding *b;
 	int err = binding_make(&b, reg, in->phone->name, in->aor_text,
-			       reg->last_id + 1);
+			       in->id ? in->id : reg->last_id + 1);
 
 	if (err)
 		return err;
@@ -251,17 +255,18 @@ static int add(struct registrar *reg, const struct binding_input *in)
 		binding_free(b);
 		return err;
 	}
-	reg->last_id = b->id;
+	if (b->id > reg->last_id)
+		reg->last_id = b->id;
 	b->cseq = in->cseq;
 	b->reg_id = in->reg_id;
 	b->flow = b->to = *in->flow;
-	b->registered_at = clock_wall();
+	b->registered_at = in->id ? in->registered_at : clock_wall();
 	binding_set_expiry(b, in->expires_s * 1000ll);
 	way_judge(b, in);
 	contact_look(b, in->phone);
 	way_hold(b, in->realm, false);
 	history_tell(b, "registered", NULL, NULL);
-	b->last_seen = b->registered_at;
+	b->last_seen = clock_wall();
 	restore_tell(b);
 	log_info("reg.new", kv_s("aor", b->aor->text),
 		 kv_s("contact", b->contact), kv_a("source", &b->flow.remote),

@@ -4,7 +4,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * Answered statelessly.  Everything is decided before anything is changed.
+ * Answered statelessly, unless a trunk is to be asked first (upstream.c).
+ * Everything is decided before anything is changed.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,13 +15,13 @@
 #include <time.h>
 
 #include "core/log.h"
+#include "core/rand.h"
 #include "registrar/registrar_priv.h"
 
 enum {
 	DEFAULT_EXPIRES_S = 3600,
 	INSTANCE_BYTES = 256,
 	PATH_BYTES = 1024,
-	AGENT_BYTES = 256, /* more of a User-Agent is cut off */
 	/* max_contacts of the longest kind; sip/ takes a little more. */
 	ANSWER_BYTES = 49152,
 	ANSWER_HEADERS = LIMIT_CONTACTS + 5,
@@ -43,6 +44,7 @@ int registrar_create(struct registrar **out, const struct registrar_conf *conf,
 	list_init(&reg->all);
 	list_init(&reg->probes);
 	list_init(&reg->kinds);
+	upstream_init(reg);
 	if (restore_load(reg))
 		log_error("reg.restore_failed");
 	*out = reg;
@@ -57,6 +59,7 @@ void registrar_destroy(struct registrar *reg)
 	timer_cancel(reg->conf.loop, &reg->resume);
 	contact_clear(reg);
 	way_forget(reg);
+	upstream_clear(reg);
 	binding_clear(reg);
 	config_unref(reg->config);
 	free(reg);
@@ -67,6 +70,36 @@ void registrar_set_config(struct registrar *reg, struct config *config)
 	config_unref(reg->config);
 	reg->config = config_ref(config);
 	binding_take_config(reg);
+	upstream_check(reg);
+}
+
+/* ---- the answer's way ----------------------------------------------------------- */
+
+const struct sip_view *reply_view(const struct reg_reply *reply)
+{
+	return reply->req ? sip_request_view(reply->req)
+			  : sip_txn_view(reply->txn);
+}
+
+bool reply_keep(struct reg_reply *reply, struct sip_txn **out)
+{
+	struct sip_txn *txn = reply->txn;
+
+	if (reply->req && sip_request_accept(reply->req, &txn, NULL, NULL))
+		txn = NULL;
+	*reply = (struct reg_reply){0};
+	*out = txn;
+	return txn != NULL;
+}
+
+static void reply_send(struct reg_reply *reply, const struct sip_message *m)
+{
+	if (reply->req)
+		sip_request_answer(reply->req, m);
+	else if (reply->txn)
+		sip_txn_answer(reply->txn, m);
+	sip_txn_release(reply->txn);
+	*reply = (struct reg_reply){0};
 }
 
 /* ---- who is it, and may it ---------------------------------------------------- */
@@ -186,6 +219,12 @@ static void take_contact(struct binding_input *in, const struct sip_contact *c)
 	in->reg_id = c->instance ? c->reg_id : 0;
 }
 
+void register_take_contact(struct binding_input *in,
+			   const struct sip_view *view, unsigned contact)
+{
+	take_contact(in, &view->contacts[contact]);
+}
+
 /* What this REGISTER shows of NATs and ALGs. */
 static void judge(const struct registrar *reg, const struct sip_view *view,
 		  struct binding_input *in)
@@ -263,6 +302,41 @@ static int64_t granted(const struct binding *b, const struct binding_input *in,
 	return asked < most ? asked : most;
 }
 
+unsigned register_granted(const struct binding *b,
+			  const struct binding_input *in,
+			  const struct sip_view *view, unsigned contact)
+{
+	return (unsigned)granted(
+		b, in,
+		wanted_expires(view, &view->contacts[contact], in->realm));
+}
+
+bool register_wants(const struct registrar *reg, const struct sip_view *view,
+		    unsigned contact)
+{
+	const struct conf_realm *realm = config_realm(reg->config, view->realm);
+
+	return realm &&
+	       wanted_expires(view, &view->contacts[contact], realm) != 0;
+}
+
+void register_drop_others(struct registrar *reg, const struct sip_view *view,
+			  const struct binding_input *in)
+{
+	struct binding_input other = *in;
+
+	for (unsigned i = 0; i < view->n_contacts; i++) {
+		struct binding *b;
+
+		if (register_wants(reg, view, i))
+			continue;
+		take_contact(&other, &view->contacts[i]);
+		b = binding_match(reg, &other);
+		if (b)
+			binding_drop(b, "unregistered");
+	}
+}
+
 static int apply_contacts(struct registrar *reg, const struct sip_view *view,
 			  struct binding_input *in)
 {
@@ -286,18 +360,25 @@ static int apply_contacts(struct registrar *reg, const struct sip_view *view,
 
 /* ---- the answer ------------------------------------------------------------------ */
 
+void register_refuse(struct reg_reply *reply, const struct conf_realm *realm,
+		     int status)
+{
+	char text[16];
+	struct sip_header h = {realm ? "Min-Expires" : "Retry-After", text};
+
+	snprintf(text, sizeof(text), "%u",
+		 realm ? realm->min_expires_s : 5 + rand_below(10));
+	reply_send(reply, &(struct sip_message){
+				  .status = status,
+				  .headers = &h,
+				  .n_headers = status == (realm ? 423 : 503),
+			  });
+}
+
 static void refuse(struct sip_request *req, const struct conf_realm *realm,
 		   int status)
 {
-	char min[16];
-	struct sip_header h = {"Min-Expires", min};
-
-	snprintf(min, sizeof(min), "%u", realm->min_expires_s);
-	sip_request_answer(req, &(struct sip_message){
-					.status = status,
-					.headers = &h,
-					.n_headers = status == 423,
-				});
+	register_refuse(&(struct reg_reply){.req = req}, realm, status);
 }
 
 static void print_contact(struct buf *b, const struct binding *binding)
@@ -385,10 +466,10 @@ static void add_outbound(struct answer *a, const struct registrar *reg,
 }
 
 /* All bindings with what remains (RFC 3261 10.3 step 8), Date, Path. */
-static void answer_ok(struct registrar *reg, struct sip_request *req,
-		      struct binding_input *in)
+void register_answer_ok(struct registrar *reg, struct reg_reply *reply,
+			struct binding_input *in)
 {
-	const struct sip_view *view = sip_request_view(req);
+	const struct sip_view *view = reply_view(reply);
 	const struct sip_contact *outbound = outbound_contact(view);
 	const struct aor *aor = binding_find_aor(reg, in->phone->name);
 	time_t now = clock_wall() / 1000;
@@ -406,20 +487,56 @@ static void answer_ok(struct registrar *reg, struct sip_request *req,
 		add_outbound(&a, reg, view, in, outbound);
 	if (aor)
 		add_contacts(&a, aor);
-	sip_request_answer(req, &(struct sip_message){
-					.status = 200,
-					.headers = a.headers,
-					.n_headers = a.n,
-				});
+	reply_send(reply, &(struct sip_message){
+				  .status = 200,
+				  .headers = a.headers,
+				  .n_headers = a.n,
+			  });
+}
+
+/* ---- all of it ------------------------------------------------------------------- */
+
+static void take(struct registrar *reg, const struct sip_view *view,
+		 const struct conf_phone *phone, const struct conf_realm *realm,
+		 struct reg_ask *a)
+{
+	snprintf(a->aor_text, sizeof(a->aor_text), "%s@%s", phone->user,
+		 realm->digest_realm);
+	fill_input(&a->in, view, phone, a->aor_text, realm);
+	if (view->user_agent) {
+		/* More of it is cut off. */
+		snprintf(a->agent, sizeof(a->agent), "%s", view->user_agent);
+		a->in.user_agent = a->agent;
+	}
+	judge(reg, view, &a->in);
+}
+
+bool register_read(struct registrar *reg, const struct sip_view *view,
+		   const char *phone, struct reg_ask *a)
+{
+	const struct conf_realm *realm = config_realm(reg->config, view->realm);
+	const struct conf_phone *p = config_phone(reg->config, phone);
+
+	if (!realm || !p || (p->realm[0] && strcmp(p->realm, realm->name)))
+		return false;
+	take(reg, view, p, realm, a);
+	return true;
+}
+
+void register_promote(struct registrar *reg, const struct sip_view *view,
+		      const struct conf_realm *realm)
+{
+	screen_promote(reg->conf.screen, &view->flow.remote, SCREEN_REGISTERED,
+		       clock_mono() + realm->max_expires_s * 1000ll);
 }
 
 void registrar_register(struct registrar *reg, struct sip_request *req)
 {
 	const struct sip_view *view = sip_request_view(req);
 	const struct conf_realm *realm = config_realm(reg->config, view->realm);
-	char aor_text[LIMIT_USER_BYTES + 260], agent[AGENT_BYTES];
+	struct reg_reply reply = {.req = req};
 	const struct conf_phone *phone;
-	struct binding_input in;
+	struct reg_ask a;
 	int status;
 
 	if (!realm) {
@@ -437,25 +554,21 @@ void registrar_register(struct registrar *reg, struct sip_request *req)
 		refuse(req, realm, 404);
 		return;
 	}
-	snprintf(aor_text, sizeof(aor_text), "%s@%s", phone->user,
-		 realm->digest_realm);
-	fill_input(&in, view, phone, aor_text, realm);
-	if (view->user_agent) {
-		snprintf(agent, sizeof(agent), "%s", view->user_agent);
-		in.user_agent = agent;
-	}
-	judge(reg, view, &in);
+	take(reg, view, phone, realm, &a);
 	status = view->contact_star ? check_star(reg, view, phone)
-				    : check_contacts(reg, view, realm, &in);
-	if (!status && view->contact_star)
+				    : check_contacts(reg, view, realm, &a.in);
+	if (!status && view->contact_star) {
 		binding_drop_all(reg, phone->name, "unregistered");
-	else if (!status)
-		status = apply_contacts(reg, view, &in);
+	} else if (!status && realm->registrar[0]) {
+		upstream_register(reg, req, &a);
+		return;
+	} else if (!status) {
+		status = apply_contacts(reg, view, &a.in);
+	}
 	if (status) {
 		refuse(req, realm, status);
 		return;
 	}
-	screen_promote(reg->conf.screen, &view->flow.remote, SCREEN_REGISTERED,
-		       clock_mono() + realm->max_expires_s * 1000ll);
-	answer_ok(reg, req, &in);
+	register_promote(reg, view, realm);
+	register_answer_ok(reg, &reply, &a.in);
 }

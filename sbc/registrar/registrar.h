@@ -59,6 +59,8 @@ struct registrar_conf {
 	struct screen *screen;
 	struct store *store;
 	struct keepalive *keepalive;
+	/* Holds flow.key; NULL: tokens end with the process. */
+	const char *data_dir;
 	struct nat_prober *prober; /* NULL: kinds of NAT stay unknown */
 	/* No router lies between us and @a.  NULL: one always does. */
 	bool (*is_on_link)(void *arg, const struct addr *a);
@@ -101,6 +103,16 @@ const struct binding *registrar_by_token(struct registrar *reg,
  * RFC 3608), as a Route header's value; NULL = none. */
 const char *registrar_service_route(const struct registrar *reg,
 				    const char *phone);
+
+/* A binding that a trunk owns, too. */
+struct registrar_upstream {
+	const char *trunk;
+	const char *state;  /* "held", "renewing", "alone": only we have it */
+	unsigned expires_s; /* until then the trunk may have it */
+};
+/* False: its realm's registrar is us. */
+bool registrar_upstream(const struct binding *b,
+			struct registrar_upstream *out);
 
 /* Answer a REGISTER (RFC 3261 10.3); ends @req. */
 void registrar_register(struct registrar *reg, struct sip_request *req);

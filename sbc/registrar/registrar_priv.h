@@ -21,6 +21,13 @@ struct aor {
 /* binding.stated: does a Contact that differs from the source answer? */
 enum stated { STATED_UNTRIED, STATED_ASKED, STATED_ANSWERS, STATED_SILENT };
 
+/* Registrations that trunks own, see upstream.h. */
+struct upstream {
+	struct token_key *key; /* NULL before the first use */
+	struct hash by_id, by_phone;
+	struct list trunks;
+};
+
 struct registrar {
 	struct registrar_conf conf;
 	struct config *config;
@@ -38,6 +45,7 @@ struct registrar {
 	struct list probes; /* contact.c, n_probes */
 	unsigned n_probes;
 	struct list kinds; /* way.c: asked of the prober */
+	struct upstream up;
 };
 
 /* What a REGISTER says of one contact; strings are borrowed. */
@@ -50,7 +58,65 @@ struct binding_input {
 	const struct sip_flow *flow;
 	struct nat_verdict verdict; /* of this REGISTER alone */
 	unsigned expires_s;
+	/* Of a binding that is to be made; 0 = the next id, now. */
+	uint64_t id;
+	wall_ms registered_at;
 };
+
+/* ---- register.c ---------------------------------------------------------- */
+
+/* How a REGISTER is answered: at once, or by the transaction kept for it.
+ * Both NULL: it has been. */
+struct reg_reply {
+	struct sip_request *req;
+	struct sip_txn *txn;
+};
+
+/* A REGISTER as it is understood; @in borrows the rest. */
+struct reg_ask {
+	struct binding_input in;
+	char aor_text[LIMIT_USER_BYTES + 260], agent[256];
+};
+
+const struct sip_view *reply_view(const struct reg_reply *reply);
+/* Keep it for later in *@out; false: it could not be kept, and is gone. */
+bool reply_keep(struct reg_reply *reply, struct sip_txn **out);
+/* False: the configuration knows phone or realm no more. */
+bool register_read(struct registrar *reg, const struct sip_view *view,
+		   const char *phone, struct reg_ask *a);
+void register_take_contact(struct binding_input *in,
+			   const struct sip_view *view, unsigned contact);
+/* Is contact @contact to be registered, or is it to go? */
+bool register_wants(const struct registrar *reg, const struct sip_view *view,
+		    unsigned contact);
+/* What we would grant it, if it renews @b (NULL: makes a binding). */
+unsigned register_granted(const struct binding *b,
+			  const struct binding_input *in,
+			  const struct sip_view *view, unsigned contact);
+/* End the bindings of the contacts that are to go. */
+void register_drop_others(struct registrar *reg, const struct sip_view *view,
+			  const struct binding_input *in);
+/* Its source is no stranger any more. */
+void register_promote(struct registrar *reg, const struct sip_view *view,
+		      const struct conf_realm *realm);
+void register_answer_ok(struct registrar *reg, struct reg_reply *reply,
+			struct binding_input *in);
+/* @realm for Min-Expires; NULL: the trunk is to blame. */
+void register_refuse(struct reg_reply *reply, const struct conf_realm *realm,
+		     int status);
+
+/* ---- upstream.c: registrations that a trunk owns ----------------------------- */
+
+void upstream_init(struct registrar *reg);
+void upstream_clear(struct registrar *reg);
+/* A phone's REGISTER that may be done; answers @req. */
+void upstream_register(struct registrar *reg, struct sip_request *req,
+		       struct reg_ask *a);
+/* Binding @id has ended: its trunk is told. */
+void upstream_gone(struct registrar *reg, uint64_t id);
+/* The start, or another configuration: every binding stands where its realm
+ * says. */
+void upstream_check(struct registrar *reg);
 
 /* ---- binding.c ----------------------------------------------------------- */
 

@@ -274,6 +274,7 @@ int restore_load(struct registrar *reg)
 	err = store_load_bindings(reg->conf.store, load_row, reg);
 	log_info("reg.restored", kv_i("bindings", reg->n));
 	timer_set(reg->conf.loop, &reg->resync, RESYNC_MS, resync, reg);
+	upstream_check(reg);
 	if (reg->n)
 		timer_set(reg->conf.loop, &reg->resume, RESUME_MS, resume, reg);
 	return err;

@@ -93,6 +93,10 @@ struct up_do up_register(struct up_cache *c, mono_ms now,
 	case UP_HELD:
 	case UP_ALONE:
 		return renew(c, now, ask);
+	case UP_RENEWING:
+		if (!ask->is_trunk_up)
+			return survive(ask);
+		return (struct up_do){.answer = UP_WAIT};
 	default:
 		return (struct up_do){.answer = UP_WAIT};
 	}

@@ -40,7 +40,8 @@ struct up_cache {
 	enum up_state state;
 	mono_ms until; /* the trunk has forgotten it by then */
 	mono_ms half;  /* renewals may be absorbed until then */
-	mono_ms sent;  /* the REGISTER that was sent last */
+	mono_ms sent;  /* the REGISTER that was sent last; the caller may say
+			  it better */
 	mono_ms due;   /* when up_due() is to be called; 0 = not */
 };
 
@@ -69,6 +70,7 @@ struct up_do {
 	bool drop; /* our binding ends: the trunk refuses it */
 };
 
+/* Not while another REGISTER of the phone waits for what is under way. */
 struct up_do up_register(struct up_cache *c, mono_ms now,
 			 const struct up_ask *ask);
 /* Our binding ended: unregistered, expired, replaced, lost. */

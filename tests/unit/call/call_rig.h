@@ -117,6 +117,21 @@ bool registrar_is_ours(const struct registrar *reg,
 	return !strcmp(host, "sbc");
 }
 
+/* "token-2" names the second binding. */
+const struct binding *registrar_by_token(struct registrar *reg,
+					 const char *user)
+{
+	unsigned n = !strncmp(user, "token-", 6) ? (unsigned)atoi(user + 6) : 0;
+
+	return n && n <= bindings.n ? &bindings.list[n - 1] : NULL;
+}
+
+const char *registrar_service_route(const struct registrar *reg,
+				    const char *phone)
+{
+	return !strcmp(phone, "100") ? "<sip:198.51.100.5;lr>" : NULL;
+}
+
 static struct config *known; /* of the registrar */
 
 bool registrar_identify(struct registrar *reg, struct sip_request *req,

@@ -470,6 +470,82 @@ static void an_ack_from_elsewhere_moves_nothing(void **state)
 	assert_int_equal(fake_nat.judged, 0);
 }
 
+/* ---- a registrar behind which we stand -------------------------------------------- */
+
+/* Trunk itsp is believed, and the registrar of the realm. */
+static void believe_trunk(struct rig *rig)
+{
+	struct conf_errors errs = {0};
+
+	config_unref(rig->config);
+	assert_int_equal(
+		config_parse(&rig->config, "test",
+			     STR("config sbc 'global'\n	option schema '1'\n"
+				 "config realm 'lan'\n"
+				 "	option registrar 'itsp'\n"
+				 "config phone '100'\n	option password 'x'\n"
+				 "config phone '101'\n	option password 'x'\n"
+				 "config trunk 'itsp'\n	option realm 'lan'\n"
+				 "	option host '198.51.100.5'\n"
+				 "	option trust 'source'\n"
+				 "config route 'out'\n	option match '0.'\n"
+				 "	list to 'itsp'\n"),
+			     &errs),
+		0);
+	known = rig->config;
+	calls_set_config(rig->calls, rig->config);
+}
+
+static void a_token_rings_its_phone_and_no_other(void **state)
+{
+	struct rig *rig = *state;
+
+	believe_trunk(rig);
+	add_binding("sip:101@192.168.1.51:5060", "192.0.2.3:40003");
+	addr_parse_port(&rig->flow_a.remote, "198.51.100.5:5060");
+	invite(rig, "token-2", OFFER);
+	assert_int_equal(fake_count(SIP_INVITE), 1);
+	assert_string_equal(fake_request(SIP_INVITE)->dialog->target,
+			    "sip:101@192.168.1.51:5060");
+	assert_string_equal(
+		fake_request(SIP_INVITE)->dialog->conf.remote_user, "101");
+}
+
+static void two_tokens_of_one_invite_are_two_calls(void **state)
+{
+	struct rig *rig = *state;
+
+	believe_trunk(rig);
+	add_binding("sip:101@192.168.1.51:5060", "192.0.2.3:40003");
+	addr_parse_port(&rig->flow_a.remote, "198.51.100.5:5060");
+	invite(rig, "token-1", OFFER);
+	rig->invites--; /* the same Call-ID and CSeq */
+	assert_non_null(invite(rig, "token-2", OFFER));
+	assert_int_equal(fake_count(SIP_INVITE), 2);
+	rig->invites--;
+	assert_null(invite(rig, "token-2", OFFER)); /* and this is merged */
+	assert_int_equal(fake_last()->status, 482);
+}
+
+static void a_phone_cannot_call_a_token(void **state)
+{
+	struct rig *rig = *state;
+
+	believe_trunk(rig);
+	assert_null(invite(rig, "token-1", OFFER));
+	assert_int_equal(fake_last()->status, 404);
+}
+
+static void calls_to_the_registrar_take_its_service_route(void **state)
+{
+	struct rig *rig = *state;
+
+	believe_trunk(rig);
+	invite(rig, "0123", OFFER);
+	assert_non_null(strstr(fake_request(SIP_INVITE)->headers,
+			       "Route: <sip:198.51.100.5;lr>\n"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -502,6 +578,10 @@ int main(void)
 		T(what_the_registration_showed_goes_with_the_leg),
 		T(a_callee_proves_itself_for_any_request_and_is_followed),
 		T(an_ack_from_elsewhere_moves_nothing),
+		T(a_token_rings_its_phone_and_no_other),
+		T(two_tokens_of_one_invite_are_two_calls),
+		T(a_phone_cannot_call_a_token),
+		T(calls_to_the_registrar_take_its_service_route),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

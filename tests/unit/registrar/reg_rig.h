@@ -340,7 +340,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static int send_it(struct rig *rig)
+static inline int send_it(struct rig *rig)
 {
 	registrar_register(rig->reg, &rig->req);
 	return fake_last()->status;

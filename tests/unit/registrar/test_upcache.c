@@ -353,13 +353,17 @@ static void register_phone(struct phone *p, bool authentic)
 	struct up_do d;
 
 	ask.ask_s = m.is_throttled ? GRANT_S : ask.wanted_s;
-	if (p->in_flight)
+	if (p->in_flight && (m.is_seen_up || p->waits))
 		return; /* the caller lets it wait */
 	if (authentic) {
 		p->asked = ask;
 		p->waits = true;
 	}
 	d = up_register(&p->c, m.now, &ask);
+	if (d.answer == UP_WAIT) {
+		p->waits = false;
+		return;
+	}
 	if (!authentic) {
 		assert_int_equal(d.status, 401);
 		assert_memory_equal(&before, &p->c, sizeof(before));
