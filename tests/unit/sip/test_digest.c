@@ -129,8 +129,8 @@ static void an_unknown_algorithm_is_told(void **state)
 {
 	struct digest d;
 
-	assert_int_equal(
-		digest_parse(&d, str_of(GOOD ",algorithm=SHA-512")), 0);
+	assert_int_equal(digest_parse(&d, str_of(GOOD ",algorithm=SHA-512")),
+			 0);
 	assert_false(d.alg_known);
 	assert_int_equal(digest_parse(&d, str_of(GOOD ",algorithm=sha-256")),
 			 0);
