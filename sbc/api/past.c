@@ -9,6 +9,7 @@
  * Times are RFC 3339.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -134,23 +135,39 @@ static json_t *reach_json(const struct reach *r)
 			 render_text(r->cause[0] ? r->cause : NULL));
 }
 
+/* What stands of the phone now. */
+struct standing {
+	const char *phone;
+	struct reach_now now[BINDINGS_MAX];
+	unsigned n;
+};
+
+static void note_binding(void *arg, const struct binding *b)
+{
+	struct standing *s = arg;
+
+	if (s->n == BINDINGS_MAX || strcmp(binding_phone(b), s->phone))
+		return;
+	s->now[s->n++] = (struct reach_now){
+		.binding = b->id,
+		.registered_at = b->registered_at,
+		.heard = render_heard(b),
+		.source = b->to.remote,
+		.lost = b->lost,
+	};
+}
+
+/* All bindings, not only those that a call would try: one whose connection is
+ * gone stands, and is lost. */
 static json_t *judge(const struct api_wait *w, const struct store_history *h)
 {
-	const struct binding *b[BINDINGS_MAX];
-	struct reach_now now[BINDINGS_MAX];
+	struct standing s = {.phone = w->phone};
 	struct reach reach;
-	unsigned n =
-		registrar_find(w->source.registrar, w->phone, b, BINDINGS_MAX);
+	uint64_t after = 0;
 
-	for (unsigned i = 0; i < n; i++)
-		now[i] = (struct reach_now){
-			.binding = b[i]->id,
-			.registered_at = b[i]->registered_at,
-			.heard = render_heard(b[i]),
-			.source = b[i]->to.remote,
-			.lost = b[i]->lost,
-		};
-	reach_judge(&reach, h, now, n, w->at);
+	registrar_slice(w->source.registrar, &after, UINT_MAX, note_binding,
+			&s);
+	reach_judge(&reach, h, s.now, s.n, w->at);
 	return reach_json(&reach);
 }
 

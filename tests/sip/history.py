@@ -180,6 +180,19 @@ def nobody_knows_of_the_time_between_kill_and_start(context):
     must_answer(box, "alice", now(), PROVED, "uncontradicted", 0)
 
 
+def phone_whose_connection_died_with_the_box_is_not_reachable(context):
+    box = SipBox(context)
+    alice = box.phone("alice", transport="tcp")
+    must_answer(box, "alice", now(), PROVED, None, 0)
+    box.kill()
+    box.start()
+    until(lambda: events(box, "alice") == ["registered", "lost"], 5,
+          "no row of the restart")
+    said = must_answer(box, "alice", now(), ("no",), "lost", 10)
+    check("lost since" in said, said)
+    alice.close()
+
+
 def right_after_a_change_the_answer_knows_it(context):
     box = SipBox(context)
     alice = box.phone("alice")
@@ -267,6 +280,7 @@ def add_to(suite):
                      silent_phone_is_lost_and_comes_back,
                      history_survives_kill_9,
                      nobody_knows_of_the_time_between_kill_and_start,
+                     phone_whose_connection_died_with_the_box_is_not_reachable,
                      right_after_a_change_the_answer_knows_it,
                      show_tells_all_of_one_phone,
                      what_a_phone_wrote_does_not_drive_the_terminal,
