@@ -71,8 +71,9 @@ int cli_print_status(const json_t *body)
 	       cli_int(body, "pid"), cli_int(body, "uptime_s"),
 	       json_is_true(json_object_get(body, "ready")) ? "ready"
 							    : "starting");
-	printf("%lld calls, %lld bindings, store %s\n", cli_int(body, "calls"),
-	       cli_int(body, "bindings"),
+	printf("%lld calls, %lld bindings, %lld subscriptions, store %s\n",
+	       cli_int(body, "calls"), cli_int(body, "bindings"),
+	       cli_int(body, "subscriptions"),
 	       cli_text(json_object_get(body, "store"), "state"));
 	print_keepalive(json_object_get(body, "keepalive"));
 	json_array_foreach(json_object_get(body, "listeners"), i, item) printf(

@@ -40,16 +40,36 @@ static void register_(struct sbc *sbc, struct sip_request *req)
 	registrar_register(sbc->registrar, req);
 }
 
+static void subscribe(struct sbc *sbc, struct sip_request *req)
+{
+	if (sbc->stopping || sip_is_overloaded(sbc->sip))
+		refuse_busy(req);
+	else
+		passes_subscribe(sbc->passes, req);
+}
+
+static void pass(struct sbc *sbc, struct sip_request *req)
+{
+	if (sbc->stopping || sip_is_overloaded(sbc->sip))
+		refuse_busy(req);
+	else
+		passes_request(sbc->passes, req);
+}
+
 /* What phones use as a ping, and what asks for our abilities (RFC 3261 11). */
 static void options(struct sbc *sbc, struct sip_request *req)
 {
-	static const struct sip_header headers[] = {
-		{"Allow", SIP_ALLOW},
+	const struct sip_header headers[] = {
+		{"Allow", sip_allowed(sbc->sip)},
 		{"Accept", "application/sdp"},
 		{"Accept-Encoding", "identity"},
 		{"Accept-Language", "en"},
 	};
 
+	if (passes_is_for_user(sbc->passes, sip_request_view(req))) {
+		pass(sbc, req);
+		return;
+	}
 	sip_request_answer(req, &(struct sip_message){
 					.status = 200,
 					.headers = headers,
@@ -71,7 +91,9 @@ static void (*const handlers[])(struct sbc *sbc, struct sip_request *req) = {
 	[SIP_INVITE] = invite,    [SIP_REGISTER] = register_,
 	[SIP_OPTIONS] = options,  [SIP_ACK] = drop,
 	[SIP_BYE] = no_dialog,    [SIP_INFO] = no_dialog,
-	[SIP_CANCEL] = no_dialog,
+	[SIP_CANCEL] = no_dialog, [SIP_SUBSCRIBE] = subscribe,
+	[SIP_NOTIFY] = pass,      [SIP_MESSAGE] = pass,
+	[SIP_PUBLISH] = pass,
 };
 
 bool dispatch_may_answer(void *arg, const struct sip_flow *flow,
@@ -92,8 +114,16 @@ bool dispatch_may_answer(void *arg, const struct sip_flow *flow,
  */
 static bool names_a_phone(struct sbc *sbc, const struct sip_view *view)
 {
-	if (view->method != SIP_REGISTER && view->method != SIP_INVITE)
+	switch (view->method) {
+	case SIP_REGISTER:
+	case SIP_INVITE:
+	case SIP_SUBSCRIBE:
+	case SIP_MESSAGE:
+	case SIP_PUBLISH:
+		break;
+	default:
 		return false;
+	}
 	return view->from.user && config_phone_by_user(sbc->config, view->realm,
 						       str_of(view->from.user));
 }

@@ -97,6 +97,8 @@ void flows_moved(void *arg, const struct binding *b,
 
 	if (sbc->calls)
 		calls_follow(sbc->calls, b, from);
+	if (sbc->passes)
+		passes_follow(sbc->passes, b, from);
 }
 
 void flows_kind(void *arg, uint64_t id, const struct nat_kind *kind)

@@ -86,6 +86,7 @@ static int reload(void *arg)
 		sbc->config = new;
 		registrar_set_config(sbc->registrar, new);
 		calls_set_config(sbc->calls, new);
+		passes_set_config(sbc->passes, new);
 		apply_globals(sbc);
 		trust_trunks(sbc);
 		config_unref(old);
@@ -118,6 +119,7 @@ static void stop(struct sbc *sbc)
 	log_info("sbc.stopping", kv_i("calls", calls_count(sbc->calls)));
 	calls_hangup(sbc->calls, "SIP;cause=503;text=\"Shutting down\"",
 		     "shutdown");
+	passes_terminate(sbc->passes);
 	stop_poll(sbc);
 }
 
@@ -162,6 +164,8 @@ static int build_lower(struct sbc *sbc)
 		.heard = flows_heard,
 		.answered = flows_answered,
 		.arg = sbc,
+		.methods = 1u << SIP_SUBSCRIBE | 1u << SIP_NOTIFY |
+			   1u << SIP_MESSAGE | 1u << SIP_PUBLISH,
 	};
 	struct store_conf store = {.dir = sbc->data_dir};
 	struct media_conf media = {.workers = g->workers};
@@ -208,6 +212,13 @@ static int build_upper(struct sbc *sbc)
 		.is_on_link = flows_is_on_link,
 		.arg = sbc,
 	};
+	struct passes_conf passes = {
+		.loop = sbc->loop,
+		.sip = sbc->sip,
+		.auth = sbc->auth,
+		.is_on_link = flows_is_on_link,
+		.arg = sbc,
+	};
 	struct keepalive_conf keepalive = {
 		.loop = sbc->loop,
 		.ping = flows_ping,
@@ -230,6 +241,10 @@ static int build_upper(struct sbc *sbc)
 	calls.keepalive = sbc->keepalive;
 	if (!err)
 		err = calls_create(&sbc->calls, &calls, sbc->config);
+	passes.registrar = sbc->registrar;
+	passes.keepalive = sbc->keepalive;
+	if (!err)
+		err = passes_create(&sbc->passes, &passes, sbc->config);
 	return err;
 }
 
@@ -241,6 +256,7 @@ static int open_ctl(struct sbc *sbc)
 		.media = sbc->media,
 		.registrar = sbc->registrar,
 		.calls = sbc->calls,
+		.passes = sbc->passes,
 		.keepalive = sbc->keepalive,
 		.config = &sbc->config,
 		.ready = &sbc->ready,
@@ -261,6 +277,8 @@ static void tear_down(struct sbc *sbc)
 		timer_cancel(sbc->loop, &sbc->stop);
 		timer_cancel(sbc->loop, &sbc->relisten);
 	}
+	passes_destroy(sbc->passes);
+	sbc->passes = NULL;
 	calls_destroy(sbc->calls);
 	sbc->calls = NULL;
 	registrar_destroy(sbc->registrar);

@@ -14,6 +14,7 @@
 #include "media/media.h"
 #include "nat/nat.h"
 #include "net/net.h"
+#include "pass/pass.h"
 #include "registrar/registrar.h"
 #include "screen/screen.h"
 #include "sip/sip.h"
@@ -49,6 +50,7 @@ struct sbc {
 	struct nat_prober *prober;
 	struct registrar *registrar;
 	struct calls *calls;
+	struct passes *passes;
 	struct ctl *ctl;
 	struct loop_fd *signals;
 	int signal_fd;

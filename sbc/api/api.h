@@ -21,6 +21,7 @@
 #include "core/limits.h"
 #include "core/loop.h"
 #include "nat/nat.h"
+#include "pass/pass.h"
 #include "registrar/registrar.h"
 #include "sip/sip.h"
 #include "store/store.h"
@@ -32,6 +33,7 @@ struct api_source {
 	struct media *media;
 	struct registrar *registrar;
 	struct calls *calls;
+	struct passes *passes;
 	struct keepalive *keepalive;
 	struct config *const *config; /* the one in force */
 	const bool *ready;

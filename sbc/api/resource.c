@@ -77,7 +77,7 @@ static json_t *get_status(const struct api_source *s)
 {
 	return json_pack(
 		"{s:s, s:s, s:i, s:I, s:b, s:i, s:i, s:o, s:{s:s}, s:{s:I}, "
-		"s:o, s:o}",
+		"s:o, s:o, s:i}",
 		"version", SBC_VERSION, "commit", SBC_COMMIT, "pid",
 		(int)getpid(), "uptime_s",
 		(json_int_t)((clock_mono() - s->started) / 1000), "ready",
@@ -87,7 +87,8 @@ static json_t *get_status(const struct api_source *s)
 		store_state_name(store_state(s->store)), "ports",
 		"rest_shortened", (json_int_t)media_rest_shortened(s->media),
 		"alarms", alarms_json(), "keepalive",
-		keepalive_json(s->keepalive));
+		keepalive_json(s->keepalive), "subscriptions",
+		(int)passes_subscriptions(s->passes));
 }
 
 /* ---- /phones --------------------------------------------------------------------- */

@@ -146,8 +146,10 @@ static void put_display(char *out, size_t cap, const char *text)
 	out[n] = 0;
 }
 
-/* A From user that is not the authenticated one is replaced by it. */
-static void name_parties(struct pass_sender *s, const struct sip_view *view)
+/* A From user that is not the authenticated one is replaced by it; a token of
+ * ours means its phone's user. */
+static void name_parties(struct pass_sender *s, const struct sip_view *view,
+			 const struct route_result *to)
 {
 	const struct conf_phone *phone = s->who.phone;
 	const char *from = view->from.user;
@@ -156,7 +158,8 @@ static void name_parties(struct pass_sender *s, const struct sip_view *view)
 		from = phone->caller_id[0] ? phone->caller_id : phone->user;
 	if (str_copy(s->from, sizeof(s->from), str_of(from)))
 		s->from[0] = 0;
-	str_copy(s->to, sizeof(s->to), str_of(view->uri.user));
+	str_copy(s->to, sizeof(s->to),
+		 str_of(s->only ? to->targets[0].phone->user : view->uri.user));
 	put_display(s->display, sizeof(s->display), view->from_display);
 	s->max_forwards = pass_max_forwards(view);
 }
@@ -174,12 +177,33 @@ static bool is_for_server(const struct route_result *list,
 	       (list->route && list->route->methods);
 }
 
-static void find(struct passes *p, const struct pass_sender *s,
+/* A server that is a registrar names one of its contacts by our token. */
+static bool find_token(struct passes *p, struct pass_sender *s,
+		       const char *user, struct route_result *to)
+{
+	const struct binding *b = NULL;
+	const struct conf_phone *phone;
+
+	s->only = 0;
+	if (s->who.trunk)
+		b = registrar_by_token(p->conf.registrar, user);
+	phone = b ? config_phone(p->config, binding_phone(b)) : NULL;
+	if (!phone)
+		return false;
+	s->only = b->id;
+	*to = (struct route_result){.kind = ROUTE_PHONE, .n = 1};
+	to->targets[0].phone = phone;
+	return true;
+}
+
+static void find(struct passes *p, struct pass_sender *s,
 		 const struct sip_view *view, enum conf_method method,
 		 struct route_result *to)
 {
 	const char *user = view->uri.user, *realm = s->who.realm->name;
 
+	if (find_token(p, s, user, to))
+		return;
 	route_find_list(to, p->config, realm, user, method);
 	if (!registrar_is_ours(p->conf.registrar, s->who.realm, view->uri.host))
 		return;
@@ -239,7 +263,7 @@ bool pass_admit(struct passes *p, struct sip_request *req,
 	if (status)
 		pass_refuse(req, status);
 	else
-		name_parties(from, view);
+		name_parties(from, view, to);
 	return !status;
 }
 
@@ -337,6 +361,11 @@ int pass_way_trunk(struct passes *p, const struct config *cfg,
 		   addr_port(&trunk->host), tcp ? ";transport=tcp" : "");
 	if (!out->realm)
 		return -ENETUNREACH;
+	/* The way that the phone's registrar wants its requests to take (RFC
+	 * 3608). */
+	if (from->who.phone && !strcmp(from->who.realm->registrar, trunk->name))
+		out->route = registrar_service_route(p->conf.registrar,
+						     from->who.phone->name);
 	return sip_flow_to(p->conf.sip, out->realm->name,
 			   tcp ? SIP_TCP : SIP_UDP, &trunk->host, &out->flow);
 }
@@ -360,8 +389,21 @@ int pass_way_binding(struct passes *p, const struct config *cfg,
 	return out->realm ? 0 : -ENOENT;
 }
 
+/* Of the @n bindings in @found that with id @only. */
+static unsigned keep_only(const struct binding **found, unsigned n,
+			  uint64_t only)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (found[i]->id == only) {
+			found[0] = found[i];
+			return 1;
+		}
+	}
+	return 0;
+}
+
 void pass_ways_of(struct passes *p, const struct conf_phone *phone,
-		  struct pass_ways *out)
+		  const struct pass_sender *from, struct pass_ways *out)
 {
 	const struct binding *found[LIMIT_FORKS];
 	unsigned device;
@@ -369,6 +411,8 @@ void pass_ways_of(struct passes *p, const struct conf_phone *phone,
 	*out = (struct pass_ways){.phone = phone};
 	out->n = registrar_find(p->conf.registrar, phone->name, found,
 				LIMIT_FORKS);
+	if (from->only)
+		out->n = keep_only(found, out->n, from->only);
 	for (unsigned i = 0; i < out->n; i++) {
 		for (device = 0; device < i &&
 				 !binding_same_device(found[device], found[i]);)

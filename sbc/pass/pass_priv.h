@@ -41,6 +41,7 @@ struct pass_sender {
 	char from[LIMIT_USER_BYTES], to[LIMIT_USER_BYTES];
 	char display[128]; /* "" = none */
 	int max_forwards;  /* as in struct sip_message */
+	uint64_t only;     /* the one binding that a token named; 0 = any */
 };
 
 /*
@@ -105,7 +106,7 @@ struct pass_ways {
 	unsigned n;
 };
 void pass_ways_of(struct passes *p, const struct conf_phone *phone,
-		  struct pass_ways *out);
+		  const struct pass_sender *from, struct pass_ways *out);
 /* The first unused way of @device, used from now on; NULL = none is left. */
 const struct binding *pass_next_way(struct passes *p, struct pass_ways *ways,
 				    unsigned device);

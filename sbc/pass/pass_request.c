@@ -127,7 +127,7 @@ static void ask_phone(struct ask *ask, const struct conf_phone *phone)
 {
 	int err, worst = -ENOENT;
 
-	pass_ways_of(ask->owner, phone, &ask->ways);
+	pass_ways_of(ask->owner, phone, &ask->from, &ask->ways);
 	for (unsigned i = 0; i < ask->ways.n; i++) {
 		if (ask->ways.list[i].device != i)
 			continue;

@@ -309,7 +309,7 @@ static int ask_target(struct sub *sub, const struct route_target *t)
 
 	sub->ways.n = 0;
 	if (t->phone) {
-		pass_ways_of(sub->owner, t->phone, &sub->ways);
+		pass_ways_of(sub->owner, t->phone, &sub->from, &sub->ways);
 		sub->device = UINT_MAX;
 		err = ask_next_device(sub);
 	} else {

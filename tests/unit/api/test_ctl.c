@@ -82,6 +82,11 @@ const char *binding_phone(const struct binding *b)
 	return two_phones && is_other ? "101" : "100";
 }
 
+unsigned passes_subscriptions(const struct passes *p)
+{
+	return 7;
+}
+
 unsigned calls_count(const struct calls *calls)
 {
 	return 1;

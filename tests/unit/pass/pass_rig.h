@@ -24,6 +24,7 @@
 static const char config_text[] = "config sbc 'global'\n"
 				  "config realm 'lan'\n"
 				  "	option max_expires '1800'\n"
+				  "	option registrar 'backup'\n"
 				  "config phone '100'\n"
 				  "	option password 'secret-a'\n"
 				  "config phone '101'\n"
@@ -106,6 +107,23 @@ bool registrar_identify(struct registrar *reg, struct sip_request *req,
 	m = sip_auth_refusal(NULL, view, out->realm, fake.verdict, &challenge);
 	sip_request_answer(req, &m);
 	return false;
+}
+
+/* "token-N" is the N-th binding. */
+const struct binding *registrar_by_token(struct registrar *reg,
+					 const char *user)
+{
+	unsigned i = 0;
+
+	return sscanf(user, "token-%u", &i) == 1 && i && i <= bindings.n
+		       ? &bindings.list[i - 1]
+		       : NULL;
+}
+
+const char *registrar_service_route(const struct registrar *reg,
+				    const char *phone)
+{
+	return "<sip:198.51.100.9;lr>";
 }
 
 static inline struct binding *add_binding(const char *contact,

@@ -262,6 +262,33 @@ static void a_server_does_not_get_back_what_it_sent(void **state)
 	assert_string_equal(fake_last()->target, "sip:555@198.51.100.6:5060");
 }
 
+static void a_token_of_ours_names_one_device(void **state)
+{
+	struct rig *rig = *state;
+
+	two_devices();
+	HEADERS(rig, {"Subject", "x"});
+	send_from(rig, &rig->server, SIP_MESSAGE, "token-3");
+	assert_int_equal(fake_count(SIP_MESSAGE), 1);
+	assert_string_equal(fake_last()->target, "sip:101@10.0.0.8");
+	assert_string_equal(fake_last()->to_user, "101");
+	/* for servers only */
+	send_from(rig, &rig->phone, SIP_MESSAGE, "token-3");
+	assert_string_equal(fake_last()->target,
+			    "sip:token-3@198.51.100.5:5060");
+}
+
+static void the_registrars_route_is_taken_to_it(void **state)
+{
+	struct rig *rig = *state;
+
+	message(rig, "555");
+	assert_false(says(fake_last(), "Route"));
+	fake_response(fake_last()->txn, 503, NULL);
+	assert_string_equal(fake_last()->target, "sip:555@198.51.100.6:5060");
+	assert_true(says(fake_last(), "Route: <sip:198.51.100.9;lr>\n"));
+}
+
 static void a_stranger_is_challenged(void **state)
 {
 	struct rig *rig = *state;
@@ -316,6 +343,8 @@ int main(void)
 		T(a_server_may_tell_of_waiting_messages_unasked),
 		T(nobody_else_may_notify_unasked),
 		T(a_server_does_not_get_back_what_it_sent),
+		T(a_token_of_ours_names_one_device),
+		T(the_registrars_route_is_taken_to_it),
 		T(a_stranger_is_challenged),
 		T(the_same_by_another_way_is_merged),
 		T(hops_are_counted),
