@@ -313,6 +313,47 @@ static void a_connection_that_closes_is_430(void **state)
 	assert_int_equal(send_out(rig, &o, SIP_MESSAGE), -ENOTCONN);
 }
 
+/* A registrar over TCP: it is dialled once, and its answers show the flow. */
+static void a_connection_is_opened_and_taken_again(void **state)
+{
+	struct rig *rig = *state;
+	struct sip_out o = out_to(rig);
+	char bytes[4096], via[512], from[512], id[512], cseq[512];
+	struct addr to;
+	int listener = rig_socket(&to, SOCK_STREAM), fd;
+	ssize_t n;
+
+	assert_int_equal(listen(listener, 4), 0);
+	assert_int_equal(sip_flow_to(rig->sip, "lan", SIP_TCP, &to, &o.flow),
+			 0);
+	assert_int_equal(send_out(rig, &o, SIP_REGISTER), 0);
+	rig_turn(rig);
+	fd = accept(listener, NULL, NULL);
+	assert_true(fd >= 0);
+	assert_true(tcp_recv(rig, fd) > 0);
+	assert_memory_equal(rig->msg, "REGISTER ", 9);
+	snprintf(bytes, sizeof(bytes),
+		 "SIP/2.0 200 OK\r\nVia: %s\r\nFrom: %s\r\nTo: %s;tag=b\r\n"
+		 "Call-ID: %s\r\nCSeq: %s\r\nContent-Length: 0\r\n\r\n",
+		 rig_header(rig, "Via", via), rig_header(rig, "From", from),
+		 "<sip:101@pbx.example.org>", rig_header(rig, "Call-ID", id),
+		 rig_header(rig, "CSeq", cseq));
+	tcp_send(rig, fd, bytes);
+	assert_int_equal(rig->last_status, 200);
+	assert_true(rig->last_flow.conn != 0);
+	assert_true(addr_equal(&rig->last_flow.remote, &to));
+	assert_int_equal(send_out(rig, &o, SIP_REGISTER), 0);
+	rig_turn(rig);
+	n = tcp_recv(rig, fd);
+	assert_true(n > 0);
+	/* Not the peer's connection: it is the peer that cannot be reached. */
+	close(fd);
+	rig_advance(rig, 200);
+	assert_int_equal(rig->last_status, 503);
+	assert_true(rig->last_internal);
+	close(listener);
+}
+
 static void too_many_at_once_are_refused(void **state)
 {
 	struct rig *rig = *state;
@@ -436,6 +477,7 @@ int main(void)
 		TEST(a_listener_that_is_gone_is_told_at_once),
 		TEST(a_port_where_nobody_listens_is_503),
 		TEST(a_connection_that_closes_is_430),
+		TEST(a_connection_is_opened_and_taken_again),
 		TEST(too_many_at_once_are_refused),
 		TEST(the_methods_that_were_asked_for_are_taken),
 		TEST(both_branches_of_a_merged_request_come_in),
