@@ -507,8 +507,8 @@ static void a_token_rings_its_phone_and_no_other(void **state)
 	assert_int_equal(fake_count(SIP_INVITE), 1);
 	assert_string_equal(fake_request(SIP_INVITE)->dialog->target,
 			    "sip:101@192.168.1.51:5060");
-	assert_string_equal(
-		fake_request(SIP_INVITE)->dialog->conf.remote_user, "101");
+	assert_string_equal(fake_request(SIP_INVITE)->dialog->conf.remote_user,
+			    "101");
 }
 
 static void two_tokens_of_one_invite_are_two_calls(void **state)

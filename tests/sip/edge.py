@@ -1,0 +1,267 @@
+# edge.py - the box in front of another registrar: Kamailio owns the bindings
+#
+#   phones 127.N.M.1 -- edge 127.N.0.1 [box] 127.N.0.2 core -- Kamailio 127.N.0.3
+#
+# SPDX-License-Identifier: Apache-2.0
+
+import contextlib
+import os
+import re
+import time
+
+import runner
+from phone import Phone
+from registration import expires_of
+from runner import check, until
+from sipbox import SipBox, hang_up
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+class Kamailio:
+    def __init__(self, context, net, max_expires=3600, min_expires=0, path=1):
+        self.context = context
+        self.address = f"{net}.0.3"
+        with open(os.path.join(HERE, "kamailio-edge.cfg")) as text:
+            text = text.read()
+        for word, value in (("LISTEN", f"{self.address}:5060"),
+                            ("MAX", max_expires), ("MIN", min_expires),
+                            ("PATH", path)):
+            text = text.replace(f"@{word}@", str(value))
+        self.config = context.path("kamailio", "cfg")
+        with open(self.config, "w") as out:
+            out.write(text)
+        self.runs = 0
+        self.start()
+
+    def start(self):
+        self.runs += 1
+        self.log = os.path.join("kamailio", f"log{self.runs}")
+        run = os.path.dirname(self.config)
+        self.process = runner.spawn(
+            self.context, ["kamailio", "-DD", "-f", self.config, "-m", "64",
+                           "-M", "8", "-Y", run, "-P",
+                           os.path.join(run, "pid")], self.log)
+        probe = Phone("probe", "", (self.address, 5060),
+                      local=self.address.rsplit(".", 2)[0] + ".99.1")
+        try:
+            until(lambda: self.answers(probe), 10, "Kamailio does not start")
+        finally:
+            probe.close()
+
+    def answers(self, probe):
+        with contextlib.suppress(runner.Failed):
+            return probe.transact(probe.make(
+                "REGISTER", f"sip:{self.address}"), 0.3).status == 401
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+class Edge(SipBox):
+    """The box with Kamailio as the registrar of realm loop."""
+
+    def __init__(self, context, mode="mirror", realm=None, kamailio=None,
+                 trunk="", **how):
+        net = f"127.{context.id}"
+        self.kamailio = Kamailio(context, net, **(kamailio or {}))
+        super().__init__(context, realm={
+            "registrar": "pbx", "registrar_mode": mode, **(realm or {})},
+            extra=EXTRA + trunk, **how)
+
+    def upstream(self, user):
+        row = self.binding(user)
+        return row and row["upstream"]
+
+    def caller(self):
+        """Somebody at Kamailio's side who calls without the box."""
+        return Phone("dave", "", (self.kamailio.address, 5060),
+                     local=f"{self.net}.30.1", port=5060, context=self.context)
+
+
+# NET stands for the scenario's loopback net.
+EXTRA = """
+config realm 'core'
+	list address 'NET.0.2'
+	option media_ports '21000-21199'
+	option port_rest '0'
+config trunk 'pbx'
+	option realm 'core'
+	option host 'NET.0.3'
+	option trust 'source'
+"""
+
+
+def phone_registers_at_the_registrar_behind(context):
+    box = Edge(context)
+    alice = box.phone("alice", register=False)
+    answer = alice.register(expires=600)
+    check(expires_of(answer, alice.local) in (599, 600), f"{answer}")
+    up = box.upstream("alice")
+    check(up["trunk"] == "pbx" and up["state"] == "held", f"upstream {up}")
+    check(590 <= up["expires_s"] <= 600, f"upstream {up}")
+
+
+def wrong_password_never_gets_there(context):
+    box = Edge(context)
+    alice = box.phone("alice", register=False, word="wrong")
+    alice.register(must=401)
+    check(box.binding("alice") is None, "bound without a password")
+
+
+def refusal_of_the_registrar_is_the_phones(context):
+    box = Edge(context)
+    carol = box.phone("carol", register=False)
+    carol.register(must=403)
+    check(box.binding("carol") is None, "bound though refused")
+
+
+def shorter_expires_of_the_registrar_is_obeyed(context):
+    box = Edge(context, kamailio={"max_expires": 90})
+    alice = box.phone("alice", register=False)
+    answer = alice.register(expires=600)
+    check(85 <= expires_of(answer, alice.local) <= 90, f"{answer}")
+    check(box.binding("alice")["expires_s"] <= 90, "bound for longer")
+
+
+def call_in(box, alice, caller):
+    out = caller.invite("alice", rtp=box.media(caller), auth=False)
+    into = alice.incoming()
+    check(into.invite.uri.startswith("sip:alice@"),
+          f"rings as {into.invite.start}")
+    check("alice@" in into.invite.get("to"), f"To {into.invite.get('to')}")
+    into.reply(180, "Ringing")
+    out.expect(180)
+    into.reply(200, "OK", rtp=box.media(alice))
+    out.answered()
+    into.expect_ack()
+    hang_up(into, out)
+    box.no_calls_left()
+
+
+def call_through_the_registrar_reaches_the_phone(context):
+    box = Edge(context)
+    alice = box.phone("alice", register=False)
+    alice.register(contact="sip:alice@192.168.1.50:5060")
+    call_in(box, alice, box.caller())
+
+
+def call_reaches_the_phone_without_path(context):
+    box = Edge(context, kamailio={"path": 0}, trunk="\toption path '0'\n")
+    alice = box.phone("alice")
+    call_in(box, alice, box.caller())
+
+
+def one_call_rings_two_phones_of_one_user(context):
+    box = Edge(context)
+    one = box.phone("alice")
+    two = box.phone("alice", 8)
+    caller = box.caller()
+    out = caller.invite("alice", rtp=box.media(caller), auth=False)
+    first, second = one.incoming(), two.incoming()
+    first.reply(180, "Ringing")
+    second.reply(180, "Ringing")
+    out.expect(180)
+    second.reply(200, "OK", rtp=box.media(two))
+    out.answered()
+    second.expect_ack()
+    one.expect("CANCEL")
+    hang_up(second, out)
+
+
+def throttled_refreshes_stay_here(context):
+    box = Edge(context, mode="throttle")
+    alice = box.phone("alice", register=False)
+    alice.register(expires=120)
+    before = box.upstream("alice")["expires_s"]
+    check(before > 3500, f"asked for {before} s only")
+    box.kamailio.stop()
+    for _ in range(5):
+        answer = alice.register(expires=120)
+        check(expires_of(answer, alice.local) == 120, f"{answer}")
+    check("upstream.down" not in box.log(), "it was asked")
+    alice.register(expires=120, auth=False, must=401)
+
+
+def gone_phone_is_gone_at_the_registrar(context):
+    box = Edge(context)
+    alice = box.phone("alice")
+    alice.register(expires=0)
+    time.sleep(0.5)
+    caller = box.caller()
+    out = caller.invite("alice", rtp=box.media(caller), auth=False)
+    out.expect(404)
+
+
+def phones_live_on_while_the_registrar_is_away(context):
+    box = Edge(context)
+    alice, bob = box.phone("alice"), box.phone("bob")
+    box.kamailio.stop()
+    began = time.monotonic()
+    answer = alice.register(expires=600)
+    check(time.monotonic() - began < 12, "the phone waited too long")
+    check(60 <= expires_of(answer, alice.local) <= 120, f"{answer}")
+    alarms = [a["name"] for a in box.ask("status")["alarms"]]
+    check("registrar-unreachable" in alarms, f"alarms {alarms}")
+    out = alice.invite("bob", rtp=box.media(alice))
+    into = bob.incoming()
+    into.reply(200, "OK", rtp=box.media(bob))
+    out.answered()
+    into.expect_ack()
+    hang_up(out, into)
+    check(box.phone("carol", register=False).register(
+        must=503).get("retry-after"), "no Retry-After")
+    box.kamailio.start()
+    until(lambda: box.upstream("alice")["state"] == "held", 60,
+          "the registrar is not told again")
+    alarms = [a["name"] for a in box.ask("status")["alarms"]]
+    check("registrar-unreachable" not in alarms, f"alarms {alarms}")
+    call_in(box, alice, box.caller())
+
+
+def restart_of_the_box_rings_the_phone_once(context):
+    """Contact and Call-ID are the same again: no second binding there."""
+    box = Edge(context)
+    alice = box.phone("alice", register=False)
+    alice.register(expires=600)
+    box.kill()
+    box.start()
+    alice.register(expires=600)
+    caller = box.caller()
+    out = caller.invite("alice", rtp=box.media(caller), auth=False)
+    into = alice.incoming()
+    into.reply(180, "Ringing")
+    time.sleep(0.7)
+    check(len(re.findall(rb"(?m)^INVITE ", b"\n".join(
+        data for way, _, data in alice.log if way == "in"))) == 1,
+        "the phone rang twice")
+    into.reply(486, "Busy Here")
+    out.expect(486)
+
+
+def forged_token_is_not_found(context):
+    box = Edge(context)
+    box.phone("alice")
+    stranger = Phone("eve", "", (f"{box.net}.0.2", 5060),
+                     local=f"{box.net}.0.3", port=5090, context=context)
+    out = stranger.invite("AQ" + "A" * 57, rtp=box.media(stranger),
+                          auth=False)
+    out.expect(404)
+
+
+def add_to(suite):
+    for scenario in (phone_registers_at_the_registrar_behind,
+                     wrong_password_never_gets_there,
+                     refusal_of_the_registrar_is_the_phones,
+                     shorter_expires_of_the_registrar_is_obeyed,
+                     call_through_the_registrar_reaches_the_phone,
+                     call_reaches_the_phone_without_path,
+                     one_call_rings_two_phones_of_one_user,
+                     throttled_refreshes_stay_here,
+                     gone_phone_is_gone_at_the_registrar,
+                     restart_of_the_box_rings_the_phone_once,
+                     forged_token_is_not_found):
+        suite.add(scenario, needs=("kamailio",))
+    suite.add(phones_live_on_while_the_registrar_is_away, fast=False,
+              limit=120, needs=("kamailio",))
