@@ -376,8 +376,9 @@ bool binding_is_wanted(const struct registrar *reg, const char *phone,
 	       (!p->realm[0] || !strcmp(p->realm, realm));
 }
 
-/* The realm has another name: the next process will know it by that one. */
-static void rename_realm(struct binding *b, const struct conf_realm *realm)
+/* The realm has another name: the next process will know it by that one.  The
+ * texts move; a hold has to follow. */
+static bool rename_realm(struct binding *b, const struct conf_realm *realm)
 {
 	const struct binding_input in = {
 		.realm = realm,
@@ -388,14 +389,13 @@ static void rename_realm(struct binding *b, const struct conf_realm *realm)
 		.user_agent = b->user_agent,
 	};
 
-	if (!strcmp(b->realm, realm->name) || binding_set_texts(b, &in))
-		return;
-	way_hold(b, realm, false); /* the texts have moved */
-	restore_tell(b);
+	return strcmp(b->realm, realm->name) && !binding_set_texts(b, &in);
 }
 
 void binding_take_config(struct registrar *reg)
 {
+	bool is_changed = false;
+
 	list_for_each_safe (pos, &reg->all) {
 		struct binding *b = list_entry(pos, struct binding, in_all);
 		const struct conf_realm *realm = way_realm(b);
@@ -405,9 +405,11 @@ void binding_take_config(struct registrar *reg)
 			binding_drop(b, "config");
 			continue;
 		}
-		rename_realm(b, realm);
-		way_take_config(b, realm);
+		is_changed |= rename_realm(b, realm);
+		is_changed |= way_take_config(b, realm);
 	}
+	if (is_changed)
+		restore_tell_all(reg);
 }
 
 void binding_clear(struct registrar *reg)

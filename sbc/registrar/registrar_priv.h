@@ -37,6 +37,7 @@ struct registrar {
 	uint64_t last_id;
 	struct timer resync;
 	bool resyncing;
+	bool is_news; /* of all bindings: a reload changed them */
 	uint64_t resynced; /* id of the last binding handed over again */
 	/* What is done for restored bindings after the start, in slices. */
 	struct timer resume;
@@ -154,6 +155,8 @@ void binding_free(struct binding *b);
 /* ---- restore.c: what the store keeps ------------------------------------- */
 
 void restore_tell(struct binding *b);
+/* Of all bindings, as fast as the store takes it. */
+void restore_tell_all(struct registrar *reg);
 int restore_load(struct registrar *reg);
 
 /* ---- way.c: the verdict on the way to a phone, and keeping it open ------- */
@@ -166,8 +169,8 @@ bool way_judge(struct binding *b, const struct binding_input *in);
 void way_hold(struct binding *b, const struct conf_realm *realm, bool resumed);
 /* The realm that @b is in by now; NULL: it is gone. */
 const struct conf_realm *way_realm(const struct binding *b);
-/* @realm may have other options than before. */
-void way_take_config(struct binding *b, const struct conf_realm *realm);
+/* @realm may have other options than before.  True: the verdict changed. */
+bool way_take_config(struct binding *b, const struct conf_realm *realm);
 /* Requests go along @to: the hold ends, what was learned of the NAT stays when
  * it is the same one.  way_hold() is to follow. */
 void way_set(struct binding *b, const struct sip_flow *to);

@@ -255,7 +255,8 @@ static void resync(void *arg)
 		reg->resyncing = true;
 		reg->resynced = 0;
 	}
-	more = reg->resyncing && put_some(reg);
+	more = (reg->resyncing || reg->is_news) && put_some(reg);
+	reg->is_news &= more;
 	if (reg->resyncing && !more) {
 		store_resync_end(store);
 		reg->resyncing = false;
@@ -263,6 +264,13 @@ static void resync(void *arg)
 	timer_set(reg->conf.loop, &reg->resync,
 		  more && store_has_room(store) ? RESYNC_GAP_MS : RESYNC_MS,
 		  resync, reg);
+}
+
+void restore_tell_all(struct registrar *reg)
+{
+	reg->is_news = true;
+	reg->resynced = 0;
+	timer_set(reg->conf.loop, &reg->resync, RESYNC_GAP_MS, resync, reg);
 }
 
 int restore_load(struct registrar *reg)

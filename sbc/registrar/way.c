@@ -116,15 +116,14 @@ void way_hold(struct binding *b, const struct conf_realm *realm, bool resumed)
 	}
 }
 
-void way_take_config(struct binding *b, const struct conf_realm *realm)
+bool way_take_config(struct binding *b, const struct conf_realm *realm)
 {
 	bool was = b->nat.behind;
 
 	b->nat.behind =
 		is_behind(realm, b->judged_behind, b->stated == STATED_ANSWERS);
 	way_hold(b, realm, false);
-	if (b->nat.behind != was)
-		restore_tell(b);
+	return b->nat.behind != was;
 }
 
 /* What was learned belongs to the NAT, and another address is another NAT's;

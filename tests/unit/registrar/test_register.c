@@ -596,6 +596,7 @@ static void a_binding_outlives_the_new_name_of_its_realm(void **state)
 	assert_int_equal(registrar_count(rig->reg), 1);
 	/* The next process will look for it there. */
 	assert_string_equal(the_binding(rig)->realm, "office");
+	pass(rig, 500);
 	assert_int_equal(store.puts, 2);
 	assert_string_equal(the_binding(rig)->contact, "sip:100@192.168.1.50");
 }
@@ -629,6 +630,22 @@ static void a_reload_counts_for_the_ways_that_are_held(void **state)
 	assert_true(the_binding(rig)->nat.behind);
 	set_options(rig, "	option nat 'never'", "");
 	assert_false(the_binding(rig)->nat.behind);
+}
+
+static void what_a_reload_changed_waits_for_room_in_the_store(void **state)
+{
+	struct rig *rig = *state;
+
+	send_it(rig);
+	store.is_full = true;
+	set_options(rig, "	option nat 'never'", "");
+	pass(rig, SEC(2));
+	assert_int_equal(store.puts, 1);
+	store.is_full = false;
+	pass(rig, SEC(2));
+	assert_int_equal(store.puts, 2);
+	pass(rig, SEC(5));
+	assert_int_equal(store.puts, 2);
 }
 
 static void a_binding_goes_with_its_realm(void **state)
@@ -687,6 +704,7 @@ int main(void)
 		T(a_binding_outlives_the_new_name_of_its_realm),
 		T(a_phone_with_another_user_loses_its_bindings),
 		T(a_reload_counts_for_the_ways_that_are_held),
+		T(what_a_reload_changed_waits_for_room_in_the_store),
 		T(a_binding_goes_with_its_realm),
 	};
 
