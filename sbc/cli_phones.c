@@ -402,7 +402,7 @@ int cli_print_history(const json_t *body)
 		       json_array_size(rows));
 	if (json_array_size(rows))
 		printf("%-20s %-22s %-4s %-24s %-20s %s\n", "TIME", "EVENT",
-		       "VIA", "FLOW", "LAST HEARD BEFORE", "PINGS SINCE");
+		       "VIA", "FLOW", "LAST HEARD BEFORE", "PINGS UNTIL THEN");
 	else if (!has(body, "answer") && has(body, "history_begins"))
 		printf("Nothing of %s; the history of all phones begins at "
 		       "%s.\n",
