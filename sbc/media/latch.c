@@ -25,7 +25,7 @@
  * silence, in which a phone's clock runs on or stands still, but its sequence
  * does not.  The row of a new host may begin while the old source has not been
  * silent for long: with short packets 500 ms are more than 50 of them.  After
- * an outage of 2 s and more, a line that had to dial in again, the sequence is
+ * an outage of 5 s and more, a line that had to dial in again, the sequence is
  * further ahead: then it must be the very packet that a stream which went on
  * would have reached in that time, give or take 250 ms (42 bits).
  *
@@ -77,7 +77,7 @@ enum {
 	GUESSES = 32,
 	GUESS_MS = 10000,
 	NARROW_TICKS_PER_MS = 8,
-	OUTAGE_MS = 2000,
+	OUTAGE_MS = 5000,
 	OUTAGE_SLACK_MS = 250,
 };
 

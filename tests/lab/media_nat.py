@@ -152,7 +152,7 @@ def line_that_dials_in_again_is_followed(context):
     call = Moving(context)
     guesser = Guesser(call)
     call.router.ip("addr", "del", f"{call.wan}/24", "dev", "eth0")
-    time.sleep(3)
+    time.sleep(6)
     topology.add_address(call.router, "eth0", call.spare)
     call.both_ways()
     guesser.stop()

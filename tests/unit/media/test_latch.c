@@ -526,7 +526,7 @@ static enum latch_verdict after_outage(int64_t silent_ms, int first,
 
 static void stream_that_went_on_through_an_outage_is_followed(void **state)
 {
-	assert_int_equal(after_outage(2000, 101, 0), LATCH_LEARNED);
+	assert_int_equal(after_outage(5000, 251, 0), LATCH_LEARNED);
 	assert_int_equal(after_outage(30000, 1501, 0), LATCH_LEARNED);
 	assert_int_equal(after_outage(30000, 1501 - 12, 0), LATCH_LEARNED);
 	assert_int_equal(after_outage(30000, 1501 + 12, 0), LATCH_LEARNED);
@@ -534,7 +534,7 @@ static void stream_that_went_on_through_an_outage_is_followed(void **state)
 
 static void outage_excuses_only_the_packet_that_is_due(void **state)
 {
-	assert_int_equal(after_outage(1900, 96, 0), LATCH_STRANGER);
+	assert_int_equal(after_outage(4900, 246, 0), LATCH_STRANGER);
 	assert_int_equal(after_outage(30000, 1501 - 14, 0), LATCH_STRANGER);
 	assert_int_equal(after_outage(30000, 1501 + 14, 0), LATCH_STRANGER);
 	assert_int_equal(after_outage(30000, 1501, 1), LATCH_STRANGER);
