@@ -148,7 +148,7 @@ def nat_that_moves_a_muted_phone_is_followed(context):
 
 
 def line_that_dials_in_again_is_followed(context):
-    """It is gone for 3 s and comes back with another address."""
+    """It is gone for 6 s and comes back with another address."""
     call = Moving(context)
     guesser = Guesser(call)
     call.router.ip("addr", "del", f"{call.wan}/24", "dev", "eth0")
