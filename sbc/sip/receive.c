@@ -191,11 +191,6 @@ static void refuse(struct verdict *v, int status, const char *phrase)
 	v->phrase = phrase;
 }
 
-static bool is_empty(const char *tag)
-{
-	return tag && !*tag;
-}
-
 static void check_syntax(struct verdict *v, msg_t *msg, const sip_t *s)
 {
 	const char *name = bad_header(msg, s);
@@ -215,9 +210,6 @@ static void check_syntax(struct verdict *v, msg_t *msg, const sip_t *s)
 		refuse(v, 400, name);
 	} else if (branch_is_bad(s->sip_via)) {
 		refuse(v, 400, "Bad Via Branch");
-	} else if (is_empty(s->sip_from->a_tag) || is_empty(s->sip_to->a_tag)) {
-		/* The library takes it for any tag. */
-		refuse(v, 400, "Bad Tag");
 	} else if (cseq->cs_method != s->sip_request->rq_method ||
 		   strcmp(cseq->cs_method_name,
 			  s->sip_request->rq_method_name)) {
