@@ -267,16 +267,32 @@ static void drop_binding(struct up_reg *r)
 		binding_drop(b, "upstream");
 }
 
+/* A REGISTER of @phone that came meanwhile has its turn. */
+static void resume(struct registrar *reg, const char *phone,
+		   struct sip_txn *txn)
+{
+	struct reg_reply reply = {.txn = txn};
+	struct reg_ask a;
+	int contact;
+
+	if (!txn)
+		return;
+	contact = contact_of(reg, reply_view(&reply));
+	if (contact >= 0 && register_read(reg, reply_view(&reply), phone, &a) &&
+	    a.in.realm->registrar[0])
+		ask(reg, &reply, &a, (unsigned)contact);
+	else
+		register_refuse(&reply, NULL, 503);
+}
+
 /* What is left to be done, after an event. */
 static void tidy(struct up_reg *r)
 {
 	struct registrar *reg = r->reg;
 	bool is_busy = r->txn || !list_empty(&r->queued);
-	struct reg_reply reply = {.txn = r->later};
 	mono_ms wait = r->cache.due - clock_mono();
+	struct sip_txn *later = r->later;
 	char phone[LIMIT_NAME_BYTES];
-	struct reg_ask a;
-	int contact;
 
 	if (r->cache.due && !is_busy)
 		timer_set(reg->conf.loop, &r->due, wait > 0 ? wait : 0, on_due,
@@ -289,14 +305,7 @@ static void tidy(struct up_reg *r)
 	str_copy(phone, sizeof(phone), str_of(r->phone));
 	if (r->cache.state == UP_NONE)
 		discard(r);
-	if (!reply.txn)
-		return;
-	contact = contact_of(reg, reply_view(&reply));
-	if (contact >= 0 && register_read(reg, reply_view(&reply), phone, &a) &&
-	    a.in.realm->registrar[0])
-		ask(reg, &reply, &a, (unsigned)contact);
-	else
-		register_refuse(&reply, NULL, 503);
+	resume(reg, phone, later);
 }
 
 /* May free @r. */
@@ -330,12 +339,18 @@ void upstream_settle(struct up_reg *r, enum up_result result, unsigned value)
 
 void upstream_silent(struct up_reg *r)
 {
+	struct sip_txn *later;
 	struct up_do d;
 
 	if (!r->waits)
 		return;
 	d = up_silent(&r->cache, &r->ask);
-	obey(r, NULL, &d);
+	obey(r, NULL, &d); /* it is under way yet, and so not freed */
+	later = r->trunk->is_down ? r->later : NULL;
+	if (later) {
+		r->later = NULL;
+		resume(r->reg, r->phone, later);
+	}
 }
 
 /* ---- a phone's REGISTER ------------------------------------------------------------------- */
@@ -430,6 +445,22 @@ static void ask(struct registrar *reg, struct reg_reply *reply,
 	up_trunk_pump(t);
 }
 
+/* What @view takes back may have been asked for and not granted yet. */
+static void forget_asking(struct registrar *reg, const struct sip_view *view,
+			  const struct binding_input *in)
+{
+	struct binding_input other = *in;
+
+	for (unsigned i = 0; i < view->n_contacts; i++) {
+		const struct up_reg *r;
+
+		register_take_contact(&other, view, i);
+		r = find_asking(reg, &other);
+		if (r)
+			upstream_gone(reg, r->id);
+	}
+}
+
 void upstream_register(struct registrar *reg, struct sip_request *req,
 		       struct reg_ask *a)
 {
@@ -445,6 +476,7 @@ void upstream_register(struct registrar *reg, struct sip_request *req,
 	} else {
 		/* The trunk is told of what ends; nobody waits for that. */
 		register_drop_others(reg, view, &a->in);
+		forget_asking(reg, view, &a->in);
 		register_answer_ok(reg, &reply, &a->in);
 	}
 }
@@ -602,6 +634,8 @@ void upstream_check(struct registrar *reg)
 			upstream_gone(reg, b->id);
 		else if (r && strcmp(r->trunk->name, trunk))
 			binding_drop(b, "config"); /* of another server's now */
+		else if (r)
+			str_copy(r->realm, sizeof(r->realm), str_of(b->realm));
 	}
 	list_for_each (pos, &reg->up.trunks) {
 		struct up_trunk *t = list_entry(pos, struct up_trunk, node);

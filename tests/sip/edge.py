@@ -5,8 +5,11 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import contextlib
+import json
 import os
 import re
+import resource
+import subprocess
 import time
 
 import runner
@@ -19,14 +22,15 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 class Kamailio:
-    def __init__(self, context, net, max_expires=3600, min_expires=0, path=1):
+    def __init__(self, context, net, max_expires=3600, min_expires=0, path=1,
+                 password="s3cret-$fU"):
         self.context = context
         self.address = f"{net}.0.3"
         with open(os.path.join(HERE, "kamailio-edge.cfg")) as text:
             text = text.read()
         for word, value in (("LISTEN", f"{self.address}:5060"),
                             ("MAX", max_expires), ("MIN", min_expires),
-                            ("PATH", path)):
+                            ("PATH", path), ("PASSWORD", password)):
             text = text.replace(f"@{word}@", str(value))
         self.config = context.path("kamailio", "cfg")
         with open(self.config, "w") as out:
@@ -250,6 +254,52 @@ def forged_token_is_not_found(context):
     out.expect(404)
 
 
+class Crowd:
+    """Scripted phones p00000 and up, of tests/perf/regload.c."""
+
+    def __init__(self, box, count):
+        self.program = os.path.join(box.context.dir, "regload")
+        source = os.path.join(HERE, "..", "perf", "regload.c")
+        subprocess.run(["cc", "-O2", "-std=gnu11", "-D_GNU_SOURCE", source,
+                        "-o", self.program, "-lcrypto"], check=True)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count + 100, count + 100))
+        self.process = subprocess.Popen(
+            [self.program, "--host", f"{box.net}.50.1", "--target",
+             box.address, "--target-port", "5060", "--domain", box.address,
+             "--phones", str(count), "--port", "20000"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        box.context.callback(runner.stop, self.process)
+
+    def __call__(self, what, count, window):
+        self.process.stdin.write(f"{what} 0 {count} {window}\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+
+def ten_thousand_phones_come_back(context):
+    """After an outage all REGISTER at once, and none hears a 5xx."""
+    count = 10000
+    names = [f"p{i:05d}" for i in range(count)]
+    box = Edge(context, phones={n: {"password": "pw" + n[1:]} for n in names},
+               kamailio={"password": "pw$(fU{s.substr,1,0})"},
+               realm={"nat_expires": "0"}, source_rate="0")
+    crowd = Crowd(box, count)
+    for round_ in ("first", "again", "without it"):
+        if round_ == "without it":
+            box.kamailio.stop()
+        began = time.monotonic()
+        seen = crowd("register", count, 2000)
+        took = time.monotonic() - began
+        check(seen["failed"] == 0 and seen["status_5xx"] == 0,
+              f"{round_}: {seen}")
+        check(took < 60, f"{round_}: all were back after {took:.0f} s")
+        check(box.status()["bindings"] == count, "some are missing")
+    box.kamailio.start()
+    until(lambda: all(p["upstream"]["state"] == "held"
+                      for p in box.phones()), 200,
+          "the registrar is not filled again", step=5)
+
+
 def add_to(suite):
     for scenario in (phone_registers_at_the_registrar_behind,
                      wrong_password_never_gets_there,
@@ -265,3 +315,5 @@ def add_to(suite):
         suite.add(scenario, needs=("kamailio",))
     suite.add(phones_live_on_while_the_registrar_is_away, fast=False,
               limit=120, needs=("kamailio",))
+    suite.add(ten_thousand_phones_come_back, fast=False, limit=400,
+              alone=True, needs=("kamailio", "cc"))

@@ -179,6 +179,20 @@ static void what_is_granted_after_the_phone_was_told_no_is_taken_back(void **s)
 	assert_int_equal(c.state, UP_NONE);
 }
 
+static void what_may_have_arrived_all_the_same_is_taken_back(void **state)
+{
+	struct up_ask ask = ask_for(600);
+	struct up_cache c = {0};
+
+	up_register(&c, 0, &ask);
+	assert_int_equal(up_failed(&c, SEC(1), true, &ask).status, 503);
+	assert_int_equal(up_due(&c, c.due, true, 600).send, UP_SEND_DEL);
+	up_granted(&c, c.due, 0, NULL);
+	up_register(&c, 0, &ask);
+	up_failed(&c, SEC(1), false, &ask); /* it was refused with 500 */
+	assert_int_equal(c.state, UP_NONE);
+}
+
 static void a_new_phone_is_not_kept_waiting_for_a_trunk_that_is_away(void **s)
 {
 	struct up_ask ask = ask_for(600);
@@ -481,6 +495,8 @@ int main(void)
 			what_is_granted_after_the_phone_was_told_no_is_taken_back),
 		cmocka_unit_test(
 			a_new_phone_is_not_kept_waiting_for_a_trunk_that_is_away),
+		cmocka_unit_test(
+			what_may_have_arrived_all_the_same_is_taken_back),
 		cmocka_unit_test(the_trunk_is_told_when_a_phone_is_gone),
 		cmocka_unit_test(both_sides_agree_when_each_refresh_goes_on),
 		cmocka_unit_test(both_sides_agree_when_refreshes_are_absorbed),

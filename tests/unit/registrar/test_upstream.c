@@ -285,6 +285,40 @@ static void a_second_register_waits_for_the_first(void **state)
 	assert_int_equal(fake.sent[fake.n - 1].status, 200);
 }
 
+static void what_waits_behind_a_silent_trunk_is_answered_with_it(void **state)
+{
+	struct rig *rig = *state;
+	unsigned answers = 0;
+
+	register_at_trunk(rig, 300);
+	register_now(rig);
+	prepare(rig);
+	registrar_register(rig->reg, &rig->req);
+	pass(rig, SEC(6));
+	for (unsigned i = 0; i < fake.n; i++)
+		answers += fake.sent[i].status == 200;
+	assert_int_equal(answers, 2);
+}
+
+static void who_takes_it_back_before_the_answer_is_not_registered(void **state)
+{
+	struct rig *rig = *state;
+	const struct binding *b[8];
+	struct fake_message *first;
+
+	register_now(rig);
+	first = to_trunk();
+	prepare(rig);
+	rig->req.view.expires = 0;
+	registrar_register(rig->reg, &rig->req);
+	assert_int_equal(fake_last()->status, 200);
+	assert_ptr_equal(first, to_trunk());
+	trunk_says(200, 300);
+	pass(rig, SEC(1));
+	assert_int_equal(found(rig, b), 0);
+	assert_non_null(strstr(to_trunk()->contact, ";expires=0"));
+}
+
 static void two_contacts_at_once_are_refused(void **state)
 {
 	struct rig *rig = *state;
@@ -505,7 +539,7 @@ static void the_trunk_is_tried_with_back_off(void **state)
 	last = clock_mono();
 	for (unsigned i = 0; i < 1200 && tries < 4; i++) {
 		fake.n = 0;
-		if (i % 120 == 0)
+		if (i % 60 == 0)
 			register_now(rig); /* it stays registered */
 		pass(rig, 500);
 		if (!fake_count(SIP_REGISTER))
@@ -654,6 +688,8 @@ int main(void)
 		MIRROR(min_expires_of_the_trunk_is_obeyed),
 		MIRROR(a_shorter_grant_of_the_trunk_is_handed_on),
 		MIRROR(a_second_register_waits_for_the_first),
+		MIRROR(what_waits_behind_a_silent_trunk_is_answered_with_it),
+		MIRROR(who_takes_it_back_before_the_answer_is_not_registered),
 		MIRROR(two_contacts_at_once_are_refused),
 		MIRROR(a_mirror_sends_each_refresh_on),
 		THROTTLE(a_throttle_answers_refreshes_until_half_is_over),
