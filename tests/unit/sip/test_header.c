@@ -139,6 +139,23 @@ static void a_long_value_is_whole(void **state)
 			 8000 - 14);
 }
 
+/* Some of the library's writers do not end their text. */
+static void every_length_is_whole(void **state)
+{
+	char line[1000], state_text[400];
+
+	for (size_t n = 1; n < sizeof(state_text); n++) {
+		memset(state_text, 'x', n);
+		state_text[n] = '\0';
+		snprintf(line, sizeof(line),
+			 "Subscription-State: %s\r\nEvent: %s\r\n", state_text,
+			 state_text);
+		see(line);
+		HAS("Subscription-State", 0, state_text);
+		HAS("Event", 0, state_text);
+	}
+}
+
 static void no_name_finds_nothing(void **state)
 {
 	const struct sip_view made = {.status = 408};
@@ -161,6 +178,7 @@ int main(void)
 		TEST(an_unknown_header_counts_by_fields),
 		TEST(a_folded_value_is_one_line),
 		TEST(a_long_value_is_whole),
+		TEST(every_length_is_whole),
 		TEST(no_name_finds_nothing),
 	};
 
