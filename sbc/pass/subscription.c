@@ -178,6 +178,15 @@ void sub_ending(struct sub *sub)
 	sub_set_expiry(sub, 0);
 }
 
+static void tell_start(const struct sub *sub, int64_t expires_s)
+{
+	log_info("sub.start", kv_s("sub", sub->id),
+		 kv_s("from", sub->from.from), kv_s("to", sub->from.to),
+		 kv_s("event", sub->event), kv_s("realm", sub->a.realm->name),
+		 kv_a("source", &sub->a.flow.remote), kv_s("peer", sub->b.peer),
+		 kv_i("expires_s", expires_s));
+}
+
 /* ---- inside ------------------------------------------------------------------------ */
 
 /* What has no place inside a subscription. */
@@ -221,6 +230,102 @@ static void on_notifier(void *arg, struct sip_txn *txn,
 		refuse_inside(sub, txn, view);
 }
 
+/* ---- forks ------------------------------------------------------------------------- */
+
+static int fork_sides(struct sub *fork, const struct sub *sub,
+		      struct sip_txn *txn)
+{
+	const struct sub_side *from[] = {&sub->a, &sub->b};
+	struct sub_side *to[] = {&fork->a, &fork->b};
+	int err = 0;
+
+	for (int i = 0; i < 2 && !err; i++) {
+		struct pass_way way = {
+			.realm = from[i]->realm,
+			.peer = from[i]->peer,
+			.is_trunk = from[i]->is_trunk,
+			.flow = from[i]->flow,
+			.source = from[i]->source,
+			.uri = from[i]->contact,
+		};
+
+		err = side_init(to[i], fork, &way);
+		to[i]->nat = from[i]->nat;
+	}
+	if (!err)
+		err = sip_dialog_twin(
+			&fork->a.dialog, sub->a.dialog,
+			&(struct sip_dialog_conf){.flow = fork->a.flow,
+						  .request = on_subscriber,
+						  .arg = fork});
+	if (!err)
+		err = sip_dialog_fork(
+			&fork->b.dialog, sub->b.dialog, txn,
+			&(struct sip_dialog_conf){.flow = fork->b.flow,
+						  .request = on_notifier,
+						  .arg = fork});
+	return err;
+}
+
+/* As @sub, with another notifier; -EAGAIN: there are too many. */
+static int sub_fork(struct sub **out, const struct sub *sub,
+		    struct sip_txn *txn)
+{
+	struct passes *p = sub->owner;
+	struct sub *fork;
+	int err = -ENOMEM;
+
+	if (p->n_subs >= LIMIT_SUBSCRIPTIONS)
+		return -EAGAIN;
+	fork = calloc(1, sizeof(*fork));
+	if (!fork)
+		return -ENOMEM;
+	fork->owner = p;
+	fork->config = config_ref(sub->config);
+	fork->from = sub->from;
+	fork->asked_s = -1;
+	fork->state = SUB_UP;
+	list_init(&fork->node);
+	list_init(&fork->carries);
+	list_init(&fork->a.of_phone);
+	list_init(&fork->b.of_phone);
+	rand_token(fork->id, sizeof(fork->id) - 1);
+	fork->event = strdup(sub->event);
+	if (fork->event)
+		err = fork_sides(fork, sub, txn);
+	if (err) {
+		sub_free(fork);
+		return err;
+	}
+	list_append(&p->subs, &fork->node);
+	p->n_subs++;
+	*out = fork;
+	return 0;
+}
+
+/* The SUBSCRIBE reached several notifiers (RFC 6665 4.4.1): each has a dialog of
+ * its own, and so has the subscriber with it; whether it wants that is its
+ * answer's to say. */
+static void on_forked(void *arg, struct sip_txn *txn,
+		      const struct sip_view *view)
+{
+	struct sub *sub = arg, *fork;
+	int64_t left_s = (sub->ends - clock_mono()) / 1000;
+
+	if (!side_admit(&sub->b, txn, view))
+		return;
+	if (sub->state != SUB_UP || sub_fork(&fork, sub, txn)) {
+		sip_txn_answer(txn, &(struct sip_message){.status = 481});
+		sip_txn_release(txn);
+		return;
+	}
+	tell_start(fork, left_s);
+	sub_set_expiry(fork, left_s > 0 ? left_s : 0);
+	side_keep(&fork->a);
+	side_keep(&fork->b);
+	carry_notify(fork, txn, view);
+}
+
 /* ---- asking ------------------------------------------------------------------------- */
 
 static void first_answered(void *arg, struct sip_txn *txn,
@@ -236,6 +341,7 @@ static int ask_way(struct sub *sub, const struct pass_way *way)
 		.local_display = sub->from.display,
 		.remote_user = sub->from.to,
 		.request = on_notifier,
+		.forked = on_forked,
 		.arg = sub,
 	};
 	struct sip_message m = {
@@ -388,11 +494,7 @@ static void taken(struct sub *sub, const struct sip_view *view)
 	pass_header_add(&h, "Expires", h.expires);
 	pass_put(&m, &h, NULL);
 	sub->state = SUB_UP;
-	log_info("sub.start", kv_s("sub", sub->id),
-		 kv_s("from", sub->from.from), kv_s("to", sub->from.to),
-		 kv_s("event", sub->event), kv_s("realm", sub->a.realm->name),
-		 kv_a("source", &sub->a.flow.remote), kv_s("peer", sub->b.peer),
-		 kv_i("expires_s", granted));
+	tell_start(sub, granted);
 	sub->in = NULL;
 	sip_txn_answer(in, &m);
 	sip_txn_release(in);

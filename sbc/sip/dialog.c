@@ -22,7 +22,10 @@ struct sip_dialog {
 	nta_leg_t *leg;
 	su_home_t home[1];
 	sip_from_t *local; /* caller side */
-	url_t *target;     /* Request-URI until the leg has one */
+	/* Of a SUBSCRIBE's callee side: To and From, for its twins. */
+	sip_to_t *mine;
+	sip_from_t *peer;
+	url_t *target; /* Request-URI until the leg has one */
 	struct sip_flow flow;
 	sip_dialog_fn request, forked;
 	void *arg;
@@ -169,6 +172,12 @@ int sip_dialog_answer(struct sip_dialog **out, struct sip_txn *txn,
 	if (!local ||
 	    (!local->a_tag && sip_to_tag(d->home, local, txn->tag) < 0))
 		goto fail;
+	if (txn->method == SIP_SUBSCRIBE) {
+		d->mine = local;
+		d->peer = sip_from_dup(d->home, s->sip_from);
+		if (!d->peer)
+			goto fail;
+	}
 	d->leg = nta_leg_tcreate(
 		txn->sip->agent, on_request, d, SIPTAG_CALL_ID(s->sip_call_id),
 		SIPTAG_FROM(local), SIPTAG_TO(s->sip_from),
@@ -180,6 +189,45 @@ int sip_dialog_answer(struct sip_dialog **out, struct sip_txn *txn,
 	return 0;
 fail:
 	sip_dialog_destroy(d);
+	return err;
+}
+
+int sip_dialog_twin(struct sip_dialog **out, const struct sip_dialog *d,
+		    const struct sip_dialog_conf *conf)
+{
+	const sip_contact_t *contact = NULL;
+	const sip_route_t *route = NULL;
+	char tag[TAG_CHARS + 1];
+	struct sip_dialog *twin;
+	sip_to_t *local;
+	sip_to_t name;
+	int err;
+
+	if (!d->mine)
+		return -EINVAL;
+	err = dialog_new(&twin, d->sip, conf);
+	if (err)
+		return err;
+	memcpy(twin->call_id, d->call_id, sizeof(twin->call_id));
+	name = *d->mine;
+	name.a_params = NULL;
+	name.a_tag = NULL;
+	err = -ENOMEM;
+	local = sip_to_dup(twin->home, &name);
+	if (!local ||
+	    sip_to_tag(twin->home, local, rand_token(tag, TAG_CHARS)) < 0)
+		goto fail;
+	twin->leg = nta_leg_tcreate(d->sip->agent, on_request, twin,
+				    SIPTAG_CALL_ID_STR(twin->call_id),
+				    SIPTAG_FROM(local), SIPTAG_TO(d->peer),
+				    TAG_END());
+	if (!twin->leg || nta_leg_get_route(d->leg, &route, &contact) < 0 ||
+	    nta_leg_server_route(twin->leg, route, contact) < 0)
+		goto fail;
+	*out = twin;
+	return 0;
+fail:
+	sip_dialog_destroy(twin);
 	return err;
 }
 

@@ -378,6 +378,12 @@ int sip_dialog_answer(struct sip_dialog **out, struct sip_txn *txn,
  * @conf; later forks still go to @d.  -EINVAL: @txn is no such NOTIFY. */
 int sip_dialog_fork(struct sip_dialog **out, struct sip_dialog *d,
 		    struct sip_txn *txn, const struct sip_dialog_conf *conf);
+/* A further dialog with the peer of @d, which came by sip_dialog_answer() of a
+ * SUBSCRIBE: its Call-ID and the peer's tag, another random tag of ours; for
+ * what a fork of the SUBSCRIBE notifies.  Takes flow, request and arg of @conf.
+ * -EINVAL: @d is no such dialog. */
+int sip_dialog_twin(struct sip_dialog **out, const struct sip_dialog *d,
+		    const struct sip_dialog_conf *conf);
 void sip_dialog_destroy(struct sip_dialog *d); /* accepts NULL */
 
 /* Send a request in (or, INVITE, for) the dialog.  -EAGAIN: too many client

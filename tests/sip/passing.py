@@ -233,6 +233,31 @@ def notify_that_comes_first_is_seen_after_the_answer(context):
     check(order.index("NOTIFY") > order.index("SUBSCRIBE"), f"{order}")
 
 
+def forked_notify_has_a_dialog_of_its_own(context):
+    box, server = site(context)
+    watch, served, _ = standing(box, server, event="dialog")
+    seen, _ = served.notify(watch, "active;expires=500")
+    fork, result = served.notify(watch, "active;expires=400", tag="other",
+                                 body=b"<other/>")
+    check(result.status == 200, f"forked NOTIFY answered {result}")
+    check(fork.from_tag != seen.from_tag, "in the dialog of the first")
+    check(fork.to_tag == watch.tag and fork.body == b"<other/>", "another")
+    check(subscriptions(box) == 2, "not counted")
+    again, _ = served.notify(watch, "active;expires=300", tag="other")
+    check(again.from_tag == fork.from_tag, "a third dialog")
+    # renewed in its own dialog, to its own notifier
+    first_tag, watch.remote_tag = watch.remote_tag, fork.from_tag
+    answer = meanwhile(lambda: watch.send(600))
+    renewal = served.expect_renewal()
+    check(renewal.to_tag == "other", f"renewed with {renewal.to_tag}")
+    served.accept(600, renewal)
+    check(answer().status == 200, f"answered {answer()}")
+    watch.remote_tag = first_tag
+    _, result = served.notify(watch, "active", tag="third", answer=481)
+    check(result.status == 481, f"an unwanted fork: {result}")
+    check(subscriptions(box) == 2, "the unwanted one is counted")
+
+
 def fetch_gets_one_notify(context):
     box, server = site(context)
     watch, served, answer = standing(box, server, expires=0)
@@ -446,6 +471,7 @@ def add_to(suite):
             expiry_ends_it_on_both_sides, notifier_ends_it,
             phone_that_forgot_it_ends_it,
             notify_that_comes_first_is_seen_after_the_answer,
+            forked_notify_has_a_dialog_of_its_own,
             fetch_gets_one_notify, waiting_messages_asked_for_and_unasked,
             server_subscribes_to_a_phone, refusals_come_back,
             messages_both_ways, publication_with_its_etag,

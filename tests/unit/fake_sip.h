@@ -85,7 +85,7 @@ static struct {
 	const struct sip_header *headers;
 	int challenge_error; /* what sip_challenge_take() answers */
 	const char *realm;   /* of every listener; NULL = lan */
-	unsigned routes; /* looked for */
+	unsigned routes;     /* looked for */
 } fake;
 
 static inline void fake_reset(void)
@@ -416,6 +416,14 @@ int sip_dialog_fork(struct sip_dialog **out, struct sip_dialog *d,
 	(*out)->fork_of = d;
 	snprintf((*out)->call_id, sizeof((*out)->call_id), "%s", d->call_id);
 	txn->dialog = *out;
+	return 0;
+}
+
+int sip_dialog_twin(struct sip_dialog **out, const struct sip_dialog *d,
+		    const struct sip_dialog_conf *conf)
+{
+	*out = fake_dialog(conf);
+	snprintf((*out)->call_id, sizeof((*out)->call_id), "%s", d->call_id);
 	return 0;
 }
 

@@ -425,6 +425,61 @@ static void only_so_many_notifies_are_under_way(void **state)
 	assert_int_equal(fake_count(SIP_NOTIFY), 8);
 }
 
+/* ---- forks ----------------------------------------------------------------------- */
+
+static struct sip_txn *forked(struct rig *rig, const struct sip_flow *flow,
+			      const char *state)
+{
+	HEADERS(rig, {"Event", "presence"}, {"Subscription-State", state});
+	return fake_forked(fake.dialogs[1], flow, "<other/>");
+}
+
+static void each_notifier_of_a_fork_has_dialogs_of_its_own(void **state)
+{
+	struct rig *rig = *state;
+	struct sip_dialog *twin;
+	struct sip_txn *txn;
+
+	stand(rig);
+	txn = forked(rig, &rig->server, "active;expires=100");
+	assert_int_equal(passes_subscriptions(rig->passes), 2);
+	twin = fake_request(SIP_NOTIFY)->dialog;
+	assert_ptr_not_equal(twin, ours());
+	assert_string_equal(twin->call_id, ours()->call_id);
+	assert_string_equal(fake_request(SIP_NOTIFY)->body, "<other/>");
+	fake_response(fake_request(SIP_NOTIFY)->txn, 200, NULL);
+	assert_int_equal(fake_answer(txn)->status, 200);
+	assert_int_equal(fake_nat.held, 2);
+	/* it ends by itself, the first one stands */
+	advance(rig, SEC(133));
+	assert_int_equal(passes_subscriptions(rig->passes), 1);
+	assert_false(ours()->destroyed);
+	assert_true(twin->destroyed);
+}
+
+static void a_subscriber_need_not_take_a_fork(void **state)
+{
+	struct rig *rig = *state;
+	struct sip_txn *txn;
+
+	stand(rig);
+	txn = forked(rig, &rig->server, "active");
+	fake_response(fake_request(SIP_NOTIFY)->txn, 481, NULL);
+	assert_int_equal(fake_answer(txn)->status, 481);
+	assert_int_equal(passes_subscriptions(rig->passes), 1);
+}
+
+static void a_fork_is_taken_from_its_notifiers_side_only(void **state)
+{
+	struct rig *rig = *state;
+
+	stand(rig);
+	assert_int_equal(
+		fake_answer(forked(rig, &rig->phone, "active"))->status, 403);
+	assert_int_equal(passes_subscriptions(rig->passes), 1);
+	assert_int_equal(fake_count(SIP_NOTIFY), 0);
+}
+
 /* ---- time ------------------------------------------------------------------------ */
 
 static void a_renewal_is_asked_of_the_notifier(void **state)
@@ -651,6 +706,9 @@ int main(void)
 		T(a_notify_without_state_or_event_is_refused),
 		T(a_notify_from_elsewhere_is_nobodys),
 		T(only_so_many_notifies_are_under_way),
+		T(each_notifier_of_a_fork_has_dialogs_of_its_own),
+		T(a_subscriber_need_not_take_a_fork),
+		T(a_fork_is_taken_from_its_notifiers_side_only),
 		T(a_renewal_is_asked_of_the_notifier),
 		T(a_renewal_that_fails_leaves_what_stands),
 		T(who_unsubscribes_gets_a_last_notify),

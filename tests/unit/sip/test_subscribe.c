@@ -428,6 +428,40 @@ static void a_subscriber_is_notified(void **state)
 	assert_int_equal(rig->last_status, 481);
 }
 
+static void a_twin_has_a_tag_of_its_own(void **state)
+{
+	struct rig *rig = *state;
+	struct sip_dialog *first, *twin;
+	char tag[512], other[512], text[512], start[64];
+	struct sip_dialog_conf conf = {.request = in_fork, .arg = rig};
+
+	be_subscribed(rig, tag);
+	first = rig->dialog;
+	conf.flow = *sip_dialog_flow(first);
+	assert_int_equal(sip_dialog_twin(&twin, first, &conf), 0);
+	forks[n_forks++] = twin;
+	assert_string_equal(sip_dialog_call_id(twin), "sub-1");
+	assert_int_equal(request(rig, twin, SIP_NOTIFY), 0);
+	assert_true(rig_recv(rig));
+	snprintf(start, sizeof(start), "NOTIFY sip:peer@127.0.0.1:%u ",
+		 rig_port(rig));
+	assert_memory_equal(rig->msg, start, strlen(start));
+	assert_non_null(strstr(rig_header(rig, "To", text), "tag=peer"));
+	assert_non_null(
+		rig_param(rig_header(rig, "From", text), ";tag=", other));
+	assert_string_not_equal(other, tag);
+	rig_answer(rig, 200, NULL, "");
+	/* each takes what is its own */
+	rig_request_send(rig, "SUBSCRIBE", "s2", "sub-1", 11, other, "");
+	assert_int_equal(rig_status(rig), 202);
+	assert_int_equal(rig->in_dialog, 0);
+	rig_request_send(rig, "SUBSCRIBE", "s3", "sub-1", 12, tag, "");
+	assert_int_equal(rig_status(rig), 200);
+	assert_int_equal(rig->in_dialog, 1);
+	/* a twin, and who has called, has none */
+	assert_int_equal(sip_dialog_twin(&first, twin, &conf), -EINVAL);
+}
+
 static void a_subscriber_refreshes(void **state)
 {
 	struct rig *rig = *state;
@@ -526,6 +560,7 @@ int main(void)
 		TEST(a_fork_outlives_the_first_dialog),
 		TEST(only_a_notify_forks),
 		TEST(a_subscriber_is_notified),
+		TEST(a_twin_has_a_tag_of_its_own),
 		TEST(a_subscriber_refreshes),
 		TEST(a_subscribe_sent_again_is_answered_again),
 		TEST(a_subscribe_without_contact_makes_no_dialog),
