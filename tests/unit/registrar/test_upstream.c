@@ -575,6 +575,34 @@ static void a_trunk_that_is_back_is_told_again(void **state)
 	assert_in_range(up.expires_s, 280, 300); /* since it was asked */
 }
 
+static void as_phone_101(struct rig *rig)
+{
+	prepare(rig);
+	rig->req.view.to.user = rig->req.view.from.user = "101";
+	rig->req.view.call_id = "call-101";
+	fake.n = 0;
+	registrar_register(rig->reg, &rig->req);
+}
+
+/* One is the try; the others follow, spread. */
+static void all_are_told_to_a_trunk_that_is_back(void **state)
+{
+	struct rig *rig = *state;
+
+	as_phone_101(rig);
+	trunk_says(200, 300);
+	register_at_trunk(rig, 300);
+	lose_trunk(rig);
+	fake_no_response(to_trunk()->txn, 408);
+	as_phone_101(rig);
+	assert_int_equal(phone_heard(), 200);
+	wait_for_register(rig);
+	trunk_says(200, 300);
+	fake.n = 0;
+	pass(rig, SEC(6));
+	assert_int_equal(fake_count(SIP_REGISTER), 1);
+}
+
 static void a_busy_stack_delays_and_loses_nothing(void **state)
 {
 	struct rig *rig = *state;
@@ -671,6 +699,226 @@ static void a_realm_that_becomes_ours_leaves_the_trunk(void **state)
 	assert_int_equal(phone_heard(), 200);
 }
 
+/* ---- 3000 random events, with a model of the trunk ---------------------------------------- */
+
+enum { CROWD = 8, STEPS = 3000, KNOWN = 64, UNDER_WAY = 64 };
+
+static struct {
+	uint64_t seed;
+	bool is_up;
+	struct known {
+		char token[128];
+		mono_ms until;
+	} known[KNOWN]; /* what the trunk has */
+	struct request {
+		struct sip_txn *txn;
+		char contact[256];
+	} requests[UNDER_WAY];
+	unsigned asked, answered, granted;
+} world;
+
+static unsigned draw(unsigned n)
+{
+	world.seed = world.seed * 6364136223846793005ull + 1442695040888963407;
+	return (unsigned)(world.seed >> 33) % n;
+}
+
+static void trunk_sets(const char *token, unsigned s)
+{
+	struct known *k = NULL;
+
+	for (unsigned i = 0; i < KNOWN; i++) {
+		struct known *at = &world.known[i];
+
+		if (at->until <= clock_mono())
+			at->token[0] = '\0';
+		if (!strcmp(at->token, token))
+			k = at;
+		else if (!at->token[0] && !k)
+			k = at;
+	}
+	assert_non_null(k);
+	snprintf(k->token, sizeof(k->token), "%s", s ? token : "");
+	k->until = clock_mono() + SEC(s);
+}
+
+static unsigned trunk_has(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < KNOWN; i++)
+		n += world.known[i].token[0] &&
+		     world.known[i].until > clock_mono();
+	return n;
+}
+
+/* Each "<sip:TOKEN@...>;expires=N" of a Contact value; the last one's time. */
+static unsigned trunk_takes(const char *contact)
+{
+	char token[128];
+	unsigned s = 0;
+
+	for (const char *at = contact; (at = strstr(at, "<sip:")); at++) {
+		snprintf(token, sizeof(token), "%.*s",
+			 (int)strcspn(at + 5, "@"), at + 5);
+		s = (unsigned)atoi(strstr(at, ";expires=") + 9);
+		trunk_sets(token, s);
+	}
+	return s;
+}
+
+static void answer_request(struct request *q, unsigned luck)
+{
+	struct sip_contact contact = {.uri = q->contact};
+	struct sip_view view = {.status = 200, .expires = -1};
+	struct sip_txn *txn = q->txn;
+
+	q->txn = NULL;
+	if (!world.is_up || luck < 3) {
+		fake_no_response(txn, 408);
+		return;
+	}
+	if (luck < 9) {
+		view.status = luck < 5 ? 500 : luck < 7 ? 403 : 503;
+	} else {
+		contact.expires = trunk_takes(q->contact);
+		view.contacts = &contact;
+		view.n_contacts = contact.expires > 0;
+	}
+	txn->on_response(txn->arg, txn, &view);
+}
+
+/* What was sent since: requests to the trunk, and answers to phones. */
+static void collect(void)
+{
+	for (unsigned i = 0; i < fake.n; i++) {
+		const struct fake_message *f = &fake.sent[i];
+		struct request *q = world.requests;
+
+		world.answered += f->status >= 200;
+		world.granted += f->status == 200;
+		if (!f->is_out || f->txn->released)
+			continue;
+		while (q->txn)
+			q++;
+		q->txn = f->txn;
+		snprintf(q->contact, sizeof(q->contact), "%s", f->contact);
+	}
+	fake_forget();
+}
+
+static void step_trunk(bool all)
+{
+	collect();
+	for (unsigned i = 0; i < UNDER_WAY; i++) {
+		struct request *q = &world.requests[i];
+
+		if (q->txn && (all || !draw(3)))
+			answer_request(q, all ? 99 : draw(100));
+	}
+	collect();
+}
+
+static void step_phone(struct rig *rig, unsigned n, int64_t expires)
+{
+	static const char *const users[CROWD] = {"200", "201", "202", "203",
+						 "204", "205", "206", "207"};
+	static char uris[CROWD][64];
+	static struct sip_contact contacts[CROWD];
+
+	snprintf(uris[n], sizeof(uris[n]), "sip:%s@192.168.1.50", users[n]);
+	contacts[n] = (struct sip_contact){.uri = uris[n], .expires = -1};
+	prepare(rig);
+	rig->req.view.to.user = rig->req.view.from.user = users[n];
+	rig->req.view.call_id = users[n];
+	rig->req.view.contacts = &contacts[n];
+	rig->req.view.expires = expires;
+	addr_set_port(&rig->req.view.flow.remote,
+		      (uint16_t)(50000 + 10 * n + !draw(4)));
+	world.asked++;
+	registrar_register(rig->reg, &rig->req);
+}
+
+static void crowd_config(struct rig *rig, const char *mode)
+{
+	char text[2048];
+	struct buf b;
+
+	buf_init(&b, text, sizeof(text));
+	buf_printf(
+		&b,
+		"config sbc 'global'\n	option schema '1'\n"
+		"config realm 'lan'\n	option domain 'example.net'\n"
+		"	option nat_expires '0'\n	option registrar 'pbx'\n"
+		"	option registrar_mode '%s'\n"
+		"	option registrar_expires '400'\n"
+		"config realm 'core'\n	list listen 'udp:5070'\n"
+		"config trunk 'pbx'\n	option realm 'core'\n"
+		"	option host '198.51.100.1'\n",
+		mode);
+	for (unsigned i = 0; i < CROWD; i++)
+		buf_printf(&b, "config phone '%u'\n	option password 'x'\n",
+			   200 + i);
+	assert_false(b.overflow);
+	reload(rig, text);
+}
+
+/* With the trunk back both know the same, and in the end nobody; each REGISTER
+ * was answered once. */
+static void run_crowd(struct rig *rig, uint64_t seed, const char *mode)
+{
+	memset(&world, 0, sizeof(world));
+	world.seed = seed;
+	world.is_up = true;
+	crowd_config(rig, mode);
+	fake_forget();
+	for (unsigned i = 0; i < STEPS; i++) {
+		if (!draw(150))
+			world.is_up = !world.is_up;
+		if (draw(3))
+			step_phone(rig, draw(CROWD),
+				   draw(6) ? 60 + draw(200) : 0);
+		step_trunk(false);
+		pass(rig, 500 * (1 + draw(8)));
+	}
+	world.is_up = true;
+	for (unsigned i = 0; i < 300; i++) {
+		step_phone(rig, draw(CROWD), 60 + draw(200));
+		step_trunk(true);
+		pass(rig, SEC(4));
+	}
+	/* One may just have expired here. */
+	for (unsigned i = 0; i < 8 && trunk_has() != registrar_count(rig->reg);
+	     i++) {
+		step_trunk(true);
+		pass(rig, 500);
+	}
+	assert_int_equal(trunk_has(), registrar_count(rig->reg));
+	assert_true(trunk_has() > CROWD / 2);
+	for (unsigned i = 0; i < CROWD; i++)
+		step_phone(rig, i, 0);
+	for (unsigned i = 0; i < 10; i++) {
+		step_trunk(true);
+		pass(rig, SEC(1));
+	}
+	assert_int_equal(registrar_count(rig->reg), 0);
+	assert_int_equal(trunk_has(), 0);
+	assert_int_equal(world.answered, world.asked);
+	assert_true(world.granted > world.asked / 4);
+}
+
+static void a_crowd_is_mirrored_and_nobody_forgotten(void **state)
+{
+	run_crowd(*state, 1, "mirror");
+	run_crowd(*state, 2, "mirror");
+}
+
+static void a_crowd_is_throttled_and_nobody_forgotten(void **state)
+{
+	run_crowd(*state, 3, "throttle");
+	run_crowd(*state, 4, "throttle");
+}
+
 int main(void)
 {
 #define MIRROR(name)                                                           \
@@ -705,12 +953,15 @@ int main(void)
 		MIRROR(a_late_yes_to_a_phone_that_was_told_no_is_taken_back),
 		MIRROR(the_trunk_is_tried_with_back_off),
 		MIRROR(a_trunk_that_is_back_is_told_again),
+		MIRROR(all_are_told_to_a_trunk_that_is_back),
 		MIRROR(a_busy_stack_delays_and_loses_nothing),
 		MIRROR(a_token_reaches_its_binding_until_that_ends),
 		MIRROR(a_restart_keeps_the_token_and_tells_the_trunk_again),
 		MIRROR(the_service_route_of_the_trunk_is_known),
 		MIRROR(a_realm_that_becomes_the_trunks_is_told_to_it),
 		MIRROR(a_realm_that_becomes_ours_leaves_the_trunk),
+		MIRROR(a_crowd_is_mirrored_and_nobody_forgotten),
+		MIRROR(a_crowd_is_throttled_and_nobody_forgotten),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
