@@ -81,13 +81,15 @@ void flows_answered(void *arg, const struct sip_flow *flow, uint64_t token,
 		registrar_answered(sbc->registrar, flow, token);
 }
 
-/* Legs look at their flow when they need it; bindings are told. */
+/* Those whose way it is are told. */
 void flows_event(void *arg, struct keep *k, enum keep_event event)
 {
 	struct sbc *sbc = arg;
 
 	if (k->reason == KEEP_REG && sbc->registrar)
 		registrar_keep_event(sbc->registrar, k, event);
+	else if (k->reason == KEEP_DLG)
+		leg_keep_event(k, event);
 }
 
 void flows_moved(void *arg, const struct binding *b,
@@ -95,9 +97,11 @@ void flows_moved(void *arg, const struct binding *b,
 {
 	struct sbc *sbc = arg;
 
-	if (sbc->calls)
+	if (sbc->calls && !from)
+		calls_appeared(sbc->calls, b);
+	else if (sbc->calls)
 		calls_follow(sbc->calls, b, from);
-	if (sbc->passes)
+	if (sbc->passes && from)
 		passes_follow(sbc->passes, b, from);
 }
 

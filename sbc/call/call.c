@@ -38,6 +38,7 @@ static void call_free(struct call *call)
 
 	timer_cancel(calls->conf.loop, &call->ring);
 	bridge_unwatch(call);
+	fork_forget(call);
 	timer_cancel(calls->conf.loop, &call->reap);
 	for (unsigned i = 0; i < CALL_LEGS; i++)
 		leg_destroy(call->legs[i]);
@@ -273,6 +274,14 @@ void calls_follow(struct calls *calls, const struct binding *b,
 		follow(list_entry(pos, struct call, node), b, from);
 	list_for_each_safe (pos, &calls->lingering)
 		follow(list_entry(pos, struct call, node), b, from);
+}
+
+void calls_appeared(struct calls *calls, const struct binding *b)
+{
+	list_for_each_safe (pos, &calls->all)
+		appear_take(list_entry(pos, struct call, node), b);
+	list_for_each_safe (pos, &calls->lingering)
+		appear_take(list_entry(pos, struct call, node), b);
 }
 
 unsigned calls_count(const struct calls *calls)

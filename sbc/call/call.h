@@ -50,6 +50,12 @@ void calls_hangup(struct calls *calls, const char *reason, const char *cause);
  * along the new one. */
 void calls_follow(struct calls *calls, const struct binding *b,
 		  const struct sip_flow *from);
+/*
+ * @b is new.  It may be a phone whose former binding has expired, or went with
+ * the NAT that it was behind: dialogs of its phone section follow if Contact or
+ * +sip.instance say that it is the same device and their flow is dead.
+ */
+void calls_appeared(struct calls *calls, const struct binding *b);
 unsigned calls_count(const struct calls *calls);
 
 /*

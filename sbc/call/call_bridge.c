@@ -170,6 +170,17 @@ static bool moved(void *arg, struct leg *leg, struct sip_txn *txn,
 	return false;
 }
 
+static void lost(void *arg, struct leg *leg)
+{
+	appear_look(arg, leg);
+}
+
+static void adrift(void *arg, struct leg *leg)
+{
+	call_leg_dead(arg, leg);
+	appear_look(arg, leg);
+}
+
 const struct leg_ops call_leg_ops = {
 	.progress = setup_progress,
 	.answered = setup_answered,
@@ -181,7 +192,8 @@ const struct leg_ops call_leg_ops = {
 	.info_answered = info_answered,
 	.ended = ended,
 	.dead = call_leg_dead,
-	.adrift = call_leg_dead,
+	.adrift = adrift,
+	.lost = lost,
 	.moved = moved,
 };
 

@@ -21,6 +21,8 @@
  * and not only for the 32 s of its INVITE.
  */
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "call/call_priv.h"
 #include "core/log.h"
@@ -36,6 +38,16 @@ static const struct conf_realm *realm_of(const struct calls *calls,
 	return name ? config_realm(calls->config, name) : NULL;
 }
 
+/* Without memory it cannot be told again. */
+static void set_names(struct call_fork *fork, const char *contact,
+		      const char *instance)
+{
+	free(fork->contact);
+	free(fork->instance);
+	fork->contact = contact ? strdup(contact) : NULL;
+	fork->instance = instance ? strdup(instance) : NULL;
+}
+
 static int start(struct call *call, struct call_fork *fork,
 		 const struct binding *b)
 {
@@ -49,10 +61,13 @@ static int start(struct call *call, struct call_fork *fork,
 	conf = call_leg_conf(call, realm, call->phone->name, &b->to, false);
 	conf.nat = &b->nat;
 	conf.source = &b->flow;
+	conf.instance = b->instance;
 	err = setup_start_leg(call, &conf, &dialog, b->path, &fork->leg);
-	if (!err)
-		fork->state = FORK_LIVE;
-	return err;
+	if (err)
+		return err;
+	fork->state = FORK_LIVE;
+	set_names(fork, b->contact, b->instance);
+	return 0;
 }
 
 static const struct binding *binding_of(const struct call_fork *fork,
@@ -180,6 +195,8 @@ bool fork_may_return(const struct call *call)
 
 void fork_forget(struct call *call)
 {
+	for (unsigned i = 0; i < call->n_forks; i++)
+		set_names(&call->forks[i], NULL, NULL);
 	call->n_forks = 0;
 }
 
@@ -205,21 +222,15 @@ static bool is_device_ringing(const struct call *call, unsigned device)
 	return false;
 }
 
-void fork_follow(struct call *call, const struct binding *b)
+static void ask_again(struct call *call, struct call_fork *fork,
+		      const struct binding *b)
 {
-	struct call_fork *fork = NULL;
-	struct leg *unheard;
+	struct leg *unheard = fork->leg;
 
-	for (unsigned i = 0; i < call->n_forks; i++) {
-		if (call->forks[i].binding == b->id)
-			fork = &call->forks[i];
-	}
-	if (!fork || (fork->state != FORK_LIVE && fork->state != FORK_SILENT) ||
-	    is_device_ringing(call, fork->device))
-		return;
-	unheard = fork->leg;
-	if (start(call, fork, b))
+	if ((fork->state != FORK_LIVE && fork->state != FORK_SILENT) ||
+	    is_device_ringing(call, fork->device) || start(call, fork, b))
 		return; /* the old one may still do */
+	fork->binding = b->id;
 	log_info("call.followed", kv_s("call", call->id),
 		 kv_s("peer", call->phone->name), kv_a("to", &b->to.remote));
 	if (!unheard)
@@ -227,4 +238,60 @@ void fork_follow(struct call *call, const struct binding *b)
 	/* Its INVITE may have arrived after all: leg/ ends what comes of it. */
 	call->ringing--;
 	leg_hangup(unheard, NULL);
+}
+
+void fork_follow(struct call *call, const struct binding *b)
+{
+	for (unsigned i = 0; i < call->n_forks; i++) {
+		if (call->forks[i].binding == b->id) {
+			ask_again(call, &call->forks[i], b);
+			return;
+		}
+	}
+}
+
+/* Its binding stands, and answers. */
+static bool is_reachable(const struct call *call, const struct call_fork *fork)
+{
+	const struct binding *found[LIMIT_FORKS], *b;
+	unsigned n = registrar_find(call->owner->conf.registrar,
+				    call->phone->name, found, LIMIT_FORKS);
+
+	b = binding_of(fork, found, n);
+	return b && !b->lost;
+}
+
+static bool is_same(const struct call *call, const struct call_fork *fork,
+		    const struct binding *b)
+{
+	return appear_is_same(b, fork->contact, fork->instance,
+			      call->started_at);
+}
+
+/* An INVITE that waits in vain is anybody's of that phone, once the binding
+ * that it went to is gone; one that is under way only the same device's. */
+static bool may_take(const struct call *call, const struct call_fork *fork,
+		     const struct binding *b)
+{
+	if (fork->state == FORK_SILENT)
+		return is_same(call, fork, b) ||
+		       (!call->only && !is_reachable(call, fork));
+	return fork->state == FORK_LIVE && !leg_was_heard(fork->leg) &&
+	       is_same(call, fork, b) && !is_reachable(call, fork);
+}
+
+void fork_appeared(struct call *call, const struct binding *b)
+{
+	struct call_fork *fork = NULL;
+
+	if (!call->n_forks || strcmp(call->phone->name, binding_phone(b)))
+		return;
+	for (unsigned i = 0; i < call->n_forks; i++) {
+		struct call_fork *f = &call->forks[i];
+
+		if (may_take(call, f, b) && (!fork || is_same(call, f, b)))
+			fork = f;
+	}
+	if (fork)
+		ask_again(call, fork, b);
 }

@@ -21,7 +21,8 @@ enum {
 /* One way to the phone that is being asked: call_fork.c. */
 struct call_fork {
 	uint64_t binding;
-	unsigned device; /* the first fork to the same device */
+	char *contact, *instance; /* once asked; NULL = not said */
+	unsigned device;          /* the first fork to the same device */
 	enum { FORK_SPARE, FORK_LIVE, FORK_SILENT, FORK_OVER } state;
 	struct leg *leg; /* LIVE: that asks */
 };
@@ -94,6 +95,20 @@ void fork_forget(struct call *call);
 void fork_leg_gone(struct call *call, const struct leg *leg);
 /* @b has moved: an INVITE to it that nothing came back for goes out anew. */
 void fork_follow(struct call *call, const struct binding *b);
+/* @b is new: the same, if the way that the INVITE took belongs to nobody. */
+void fork_appeared(struct call *call, const struct binding *b);
+
+/* call_appear.c */
+/* Does @b, made no earlier than @since if Contacts alone tell, belong to the
+ * device that said @contact and @instance of itself? */
+bool appear_is_same(const struct binding *b, const char *contact,
+		    const char *instance, wall_ms since);
+/* +sip.instance of the binding that a request along @flow comes from. */
+const char *appear_instance(const struct calls *calls, const char *phone,
+			    const struct sip_flow *flow);
+void appear_take(struct call *call, const struct binding *b);
+/* @leg's flow is dead: is its phone registered along another by now? */
+void appear_look(struct call *call, struct leg *leg);
 
 /* call_bridge.c */
 

@@ -211,6 +211,9 @@ void calls_invite(struct calls *calls, struct sip_request *req)
 			     caller.phone ? caller.phone->name
 					  : caller.trunk->name,
 			     &view->flow, caller.trunk != NULL);
+	if (caller.phone)
+		conf.instance =
+			appear_instance(calls, caller.phone->name, &view->flow);
 	call->media_timeout_ms = caller.realm->media_timeout_s * 1000;
 	call->media_timeout_hold_ms = caller.realm->media_timeout_hold_s * 1000;
 	if (sip_request_accept(req, &txn, NULL, NULL) ||

@@ -346,6 +346,7 @@ static int create(struct leg **out, const struct leg_conf *conf, bool incoming,
 	leg->state = incoming ? LEG_CALLING : LEG_IDLE;
 	err = flow_init(leg, conf, flow, contact);
 	if (err) {
+		free(leg->contact);
 		free(leg);
 		return err;
 	}
@@ -361,10 +362,13 @@ int leg_create_in(struct leg **out, const struct leg_conf *conf,
 {
 	const struct sip_view *view = sip_txn_view(txn);
 	struct sip_dialog_conf dialog = {.flow = view->flow};
+	struct leg_conf named = *conf;
 	struct leg *leg = NULL;
 	int err;
 
-	err = create(&leg, conf, true, &dialog.flow,
+	if (!named.instance && view->n_contacts)
+		named.instance = view->contacts[0].instance;
+	err = create(&leg, &named, true, &dialog.flow,
 		     view->n_contacts ? view->contacts[0].uri : NULL);
 	if (err)
 		goto fail;
@@ -423,6 +427,7 @@ void leg_destroy(struct leg *leg)
 	sip_dialog_destroy(leg->dialog);
 	keepalive_release(&leg->keep);
 	sdp_free(leg->peer_sdp);
+	free(leg->instance);
 	free(leg->contact);
 	free(leg);
 }

@@ -76,6 +76,8 @@ struct leg_ops {
 	/* Nobody answered its BYE; it stays for its peer to come back
 	 * (leg_is_adrift()), and means nothing to the call any more. */
 	void (*adrift)(void *arg, struct leg *leg);
+	/* Nothing comes through its flow any more; leg_move() may follow. */
+	void (*lost)(void *arg, struct leg *leg);
 	/*
 	 * A request inside the dialog came along another flow.  True: its
 	 * sender has proved who it is, the leg moves there.  False: @txn was
@@ -100,6 +102,8 @@ struct leg_conf {
 	/* Outgoing: where requests of the peer come from; NULL = the way that
 	 * ours go.  Copied. */
 	const struct sip_flow *source;
+	/* +sip.instance of the peer; NULL: what its INVITE says.  Copied. */
+	const char *instance;
 	const struct leg_ops *ops;
 	void *arg;
 };
@@ -189,6 +193,17 @@ bool leg_was_heard(const struct leg *leg);
 /* Its BYE was not answered: it goes out again when leg_move() says where the
  * peer is, or the leg dies. */
 bool leg_is_adrift(const struct leg *leg);
+/* What the peer called itself when the dialog began: its Contact (outgoing:
+ * the one that was asked) and +sip.instance; NULL = it did not say. */
+const char *leg_contact(const struct leg *leg);
+const char *leg_instance(const struct leg *leg);
+/* Its flow is of no more use, as far as is known: lost, closed, or no phone is
+ * registered along it and it has been silent for longer than a ping takes. */
+bool leg_is_cut_off(const struct leg *leg);
+/* There is reason to think so: ask the peer, lost() tells what came of it. */
+void leg_doubt(struct leg *leg);
+/* What the keepalive engine says of hold @k of reason KEEP_DLG. */
+void leg_keep_event(struct keep *k, enum keep_event event);
 /* Send along @flow from now on (the phone re-registered there); the leg's hold
  * goes with it, and so does a BYE that nobody has answered. */
 void leg_move(struct leg *leg, const struct sip_flow *flow);

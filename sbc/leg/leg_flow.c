@@ -15,6 +15,11 @@
 
 #include "leg/leg_priv.h"
 
+enum {
+	/* Three tries to get an answer to a ping, and a little more. */
+	PING_TAKES_MS = 10000,
+};
+
 /* ---- verdict ------------------------------------------------------------- */
 
 /* Connections come and go between the same two ends. */
@@ -90,7 +95,7 @@ bool leg_is_careful(const struct leg *leg)
 /*
  * A caller waits for us from its INVITE on, be it for a phone that has to come
  * back first; a callee has a dialog with its first 18x.  Once BYE or CANCEL
- * has gone nobody needs the way any more.
+ * has gone nobody needs the way any more, unless it is in doubt.
  */
 static bool is_wanted(const struct leg *leg)
 {
@@ -106,7 +111,8 @@ static bool is_wanted(const struct leg *leg)
 	if (leg->flow.transport == SIP_TCP && !leg_is_careful(leg) &&
 	    leg->keepalive == CONF_KA_AUTO)
 		return false;
-	return leg->state >= from && leg->state <= LEG_DOOMED;
+	return leg->state >= from &&
+	       leg->state <= (leg->doubted ? LEG_ENDING : LEG_DOOMED);
 }
 
 void flow_keep(struct leg *leg)
@@ -142,6 +148,35 @@ void flow_missed(struct leg *leg)
 		keepalive_missed(leg->conf.keepalive, &leg->flow);
 }
 
+bool leg_is_cut_off(const struct leg *leg)
+{
+	struct keep_info info;
+
+	if (!sip_flow_alive(leg->conf.sip, &leg->flow))
+		return true;
+	if (!keepalive_look(&leg->keep, &info))
+		return false; /* nobody knows */
+	if (info.lost_at)
+		return true;
+	return !info.holds[KEEP_REG] && info.heard &&
+	       clock_mono() - info.heard > info.interval_ms + PING_TAKES_MS;
+}
+
+/* Its BYE may go before the answer is known. */
+void leg_doubt(struct leg *leg)
+{
+	leg->doubted = leg->keep.flow != NULL;
+	flow_missed(leg);
+}
+
+void leg_keep_event(struct keep *k, enum keep_event event)
+{
+	struct leg *leg = container_of(k, struct leg, keep);
+
+	if (event == KEEP_LOST)
+		leg->conf.ops->lost(leg->conf.arg, leg);
+}
+
 /* ---- moving ------------------------------------------------------------------ */
 
 int flow_init(struct leg *leg, const struct leg_conf *conf,
@@ -151,6 +186,7 @@ int flow_init(struct leg *leg, const struct leg_conf *conf,
 	leg->source = conf->source ? *conf->source : *flow;
 	leg->conf.source = NULL;
 	leg->conf.nat = NULL;
+	leg->conf.instance = NULL;
 	leg->nat_option = conf->realm->nat;
 	leg->keepalive = conf->realm->keepalive;
 	leg->keepalive_ms = conf->realm->keepalive_interval_s * 1000;
@@ -160,6 +196,11 @@ int flow_init(struct leg *leg, const struct leg_conf *conf,
 	if (contact) {
 		leg->contact = strdup(contact);
 		if (!leg->contact)
+			return -ENOMEM;
+	}
+	if (conf->instance) {
+		leg->instance = strdup(conf->instance);
+		if (!leg->instance)
 			return -ENOMEM;
 	}
 	return 0;
@@ -199,6 +240,7 @@ void leg_move(struct leg *leg, const struct sip_flow *flow)
 
 	leg->flow = leg->source = *flow;
 	sip_dialog_move(leg->dialog, flow);
+	leg->doubted = false;
 	flow_keep_again(leg);
 	if (elsewhere) /* its media may come from there now */
 		offer_tell(leg);
@@ -208,6 +250,16 @@ void leg_move(struct leg *leg, const struct sip_flow *flow)
 void leg_expect_from(struct leg *leg, const struct sip_flow *flow)
 {
 	leg->source = *flow;
+}
+
+const char *leg_contact(const struct leg *leg)
+{
+	return leg->contact;
+}
+
+const char *leg_instance(const struct leg *leg)
+{
+	return leg->instance;
 }
 
 const struct sip_flow *leg_flow(const struct leg *leg)

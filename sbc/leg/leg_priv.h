@@ -84,7 +84,9 @@ struct leg {
 	enum conf_keepalive keepalive;
 	unsigned keepalive_ms;
 	struct keep keep; /* KEEP_DLG */
+	bool doubted;     /* what becomes of the hold matters to the end */
 	char *contact;    /* of the peer, for OPTIONS; NULL = none */
+	char *instance;   /* +sip.instance; NULL = none */
 
 	/* Offer and answer: leg_offer.c. */
 	bool offer_sent;      /* our last INVITE or 2xx carried an offer */

@@ -361,6 +361,12 @@ int binding_save(struct registrar *reg, const struct binding_input *in)
 		binding_drop(
 			list_entry(aor->bindings.next, struct binding, node),
 			"replaced");
+	/* Those that it replaces hold no dialog back any more. */
+	if (aor && reg->conf.moved)
+		reg->conf.moved(
+			reg->conf.arg,
+			list_entry(aor->bindings.prev, struct binding, node),
+			NULL);
 	return err;
 }
 

@@ -65,7 +65,8 @@ struct registrar_conf {
 	/* No router lies between us and @a.  NULL: one always does. */
 	bool (*is_on_link)(void *arg, const struct addr *a);
 	/* @b re-registered along another flow than @from: its dialogs follow,
-	 * and what rings for it. */
+	 * and what rings for it.  @from NULL: @b is new; it may be a phone that
+	 * lost its former binding. */
 	void (*moved)(void *arg, const struct binding *b,
 		      const struct sip_flow *from);
 	void *arg;

@@ -345,6 +345,65 @@ def bye_into_a_dead_flow_reaches_the_phone_that_comes_back(context):
     box.no_calls_left()
 
 
+HOME = "<sip:bob@192.168.1.50:5060>"  # as in many a home
+SHORT = {"realm": {"min_expires": "1", "keepalive_interval": "10"},
+         "env": {"SBC_NAT_SPEED": "10"}}
+
+
+def answer_pings(phone):
+    """Answer OPTIONS from now on, and keep them from the test."""
+    def take(message):
+        if not (message.is_request and message.method == "OPTIONS"):
+            return False
+        phone.reply(message, 200, "OK")
+        return True
+    phone.ignore = take
+
+
+def is_pinged(phone):
+    return any(b"OPTIONS sip" in data for _, _, data in phone.log)
+
+
+def dialog_follows_the_phone_whose_binding_had_expired(context):
+    """The NAT changes too, and the phone takes another Call-ID."""
+    box = SipBox(context, **SHORT)
+    bob = box.phone("bob", register=False)
+    answer_pings(bob)
+    bob.register(contact=HOME, expires=1)
+    talk = Talk(box, bob=bob)
+    until(lambda: not box.binding("bob"), 4, "the binding stays")
+    until(lambda: is_pinged(bob), 4, "the dialog is not held")
+    bob.ignore = lambda m: True
+    again = box.phone("bob", 2, register=False, port=5070)
+    again.register(contact=HOME)
+    done = meanwhile(talk.out.bye)
+    bye = again.expect("BYE", 8)
+    check(bye.call_id == talk.into.call_id, "another call's BYE")
+    again.reply(bye, 200, "OK")
+    check(done().status == 200, "BYE refused")
+    box.no_calls_left()
+
+
+def another_home_with_the_same_contact_takes_no_dialog(context):
+    """Two phones of one user, each behind a NAT of its own."""
+    box = SipBox(context, **SHORT)
+    bob = box.phone("bob", register=False)
+    answer_pings(bob)
+    bob.register(contact=HOME)
+    talk = Talk(box, bob=bob)
+    other = box.phone("bob", 7, register=False, port=5070)
+    other.register(contact=HOME)
+    time.sleep(2.5)  # pings, and what could come of them
+    bob.register(contact=HOME, expires=0)
+    third = box.phone("bob", 8, register=False, port=5070)
+    third.register(contact=HOME)
+    time.sleep(1.5)
+    talk.end()
+    for phone in (other, third):
+        check(not any(m.method == "BYE" for m in phone.inbox),
+              "the BYE went to another home")
+
+
 def rfc2833_digits_pass(context):
     box = SipBox(context)
     alice, bob = box.phone("alice"), box.phone("bob")
@@ -405,6 +464,8 @@ def add_to(suite):
             each_leg_has_a_verdict_of_its_own,
             dialog_follows_the_phone_that_registers_anew,
             bye_into_a_dead_flow_reaches_the_phone_that_comes_back,
+            dialog_follows_the_phone_whose_binding_had_expired,
+            another_home_with_the_same_contact_takes_no_dialog,
             rfc2833_digits_pass,
             payload_type_that_was_not_negotiated_is_dropped,
             rtcp_passes_both_ways):

@@ -26,6 +26,8 @@ static struct {
 	bool no_memory;
 	unsigned missed; /* keepalive_missed() */
 	struct sip_flow missed_flow;
+	struct keep *last;        /* that took hold last */
+	struct keep_info info;    /* of every flow that is held */
 	struct nat_verdict found; /* by nat_judge() */
 	unsigned judged;
 	struct nat_look look; /* the last; view has gone */
@@ -62,9 +64,16 @@ int keepalive_hold(struct keepalive *ka, struct keep *k,
 		strncpy(k->flow->target, want->target,
 			sizeof(k->flow->target) - 1);
 	k->reason = reason;
+	fake_nat.last = k;
 	fake_nat.held++;
 	fake_nat.made++;
 	return 0;
+}
+
+bool keepalive_look(const struct keep *k, struct keep_info *out)
+{
+	*out = fake_nat.info;
+	return k->flow != NULL;
 }
 
 void keepalive_missed(struct keepalive *ka, const struct sip_flow *flow)

@@ -244,7 +244,8 @@ struct rig {
 	struct config *config;
 	struct registrar *reg;
 	struct sip_flow flow;
-	unsigned moves;
+	unsigned moves, appeared;
+	unsigned beside; /* bindings when one appeared last */
 	struct sip_flow moved_from, moved_to;
 	struct addr neighbour; /* the one that is on link */
 	struct sip_contact contact;
@@ -256,6 +257,12 @@ static void moved(void *arg, const struct binding *b,
 {
 	struct rig *rig = arg;
 
+	if (!from) {
+		rig->appeared++;
+		rig->beside = registrar_count(b->owner);
+		rig->moved_to = b->to;
+		return;
+	}
 	rig->moves++;
 	rig->moved_from = *from;
 	rig->moved_to = b->to;

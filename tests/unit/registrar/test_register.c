@@ -301,6 +301,53 @@ static void above_max_contacts_the_oldest_is_replaced(void **state)
 	assert_non_null(strstr(fake_last()->headers, "10.0.0.2>"));
 }
 
+static void a_new_binding_is_told_of_and_a_renewed_one_is_not(void **state)
+{
+	struct rig *rig = *state;
+
+	send_it(rig);
+	assert_int_equal(rig->appeared, 1);
+	assert_true(sip_flow_equal(&rig->moved_to, &rig->flow));
+	prepare(rig);
+	send_it(rig);
+	addr_set_port(&rig->flow.remote, 41000);
+	prepare(rig);
+	send_it(rig); /* moves */
+	assert_int_equal(rig->appeared, 1);
+	assert_int_equal(rig->moves, 1);
+	addr_set_port(&rig->flow.remote, 42000);
+	prepare(rig);
+	rig->req.view.call_id = "call-2";
+	send_it(rig);
+	assert_int_equal(rig->appeared, 2);
+	assert_true(sip_flow_equal(&rig->moved_to, &rig->flow));
+	assert_int_equal(rig->moves, 1);
+}
+
+static void it_is_told_of_when_those_that_it_replaces_are_gone(void **state)
+{
+	struct rig *rig = *state;
+	static char uris[4][32];
+
+	for (int i = 0; i < 4; i++) {
+		prepare(rig);
+		snprintf(uris[i], sizeof(uris[i]), "sip:100@10.0.0.%d", i);
+		rig->contact.uri = uris[i];
+		send_it(rig);
+	}
+	assert_int_equal(rig->appeared, 4);
+	assert_int_equal(rig->beside, 3);
+}
+
+static void one_that_was_stored_is_not_new(void **state)
+{
+	struct rig *rig = *state;
+
+	restart_with(rig, SEC(200));
+	assert_int_equal(registrar_count(rig->reg), 1);
+	assert_int_equal(rig->appeared, 0);
+}
+
 static void our_own_addresses_are_no_contact_for_others(void **state)
 {
 	struct rig *rig = *state;
@@ -684,6 +731,9 @@ int main(void)
 		T(an_instance_is_one_binding_whatever_its_contact),
 		T(an_old_cseq_of_the_same_call_id_is_500),
 		T(above_max_contacts_the_oldest_is_replaced),
+		T(a_new_binding_is_told_of_and_a_renewed_one_is_not),
+		T(it_is_told_of_when_those_that_it_replaces_are_gone),
+		T(one_that_was_stored_is_not_new),
 		T(our_own_addresses_are_no_contact_for_others),
 		T(a_new_flow_moves_the_binding_and_its_dialogs),
 		T(a_binding_whose_connection_closed_is_not_called),

@@ -1,0 +1,170 @@
+/*
+ * call_appear.c - dialogs of a phone that registers anew, after its former
+ * binding was lost or has expired
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * A binding that moves says itself from where.  A new one does not: it may be
+ * the phone of a running dialog, behind a NAT that has forgotten it, or another
+ * one with the same private Contact in another home.  So a dialog follows only
+ * when Contact or instance are the same and its own flow is dead.  If that is
+ * not known yet, its peer is asked: what comes of it is heard of later.
+ *
+ *   new binding --- flow is dead ------------------------> dialog moves
+ *        '--------- flow may live: ping -- no answer --.      ^
+ *                                BYE -- no answer -----+-> look for one
+ */
+#include <string.h>
+
+#include "call/call_priv.h"
+#include "core/log.h"
+
+/* ---- is it the same device? ------------------------------------------------ */
+
+struct place {
+	struct str user, host; /* the host with its port, if not 5060 */
+};
+
+static struct place place_of(const char *uri)
+{
+	static const struct str usual = STR(":5060");
+	struct str rest = str_of(uri), tail;
+	struct place p = {.user = {0}};
+
+	str_cut(&rest, ':');
+	p.user = str_cut(&rest, '@');
+	if (!rest.p) { /* it has no user */
+		rest = p.user;
+		p.user = (struct str){0};
+	}
+	p.host = str_cut(&rest, ';');
+	rest = p.host;
+	p.host = str_cut(&rest, '?');
+	tail = p.host;
+	if (tail.n > usual.n) {
+		tail.p += tail.n - usual.n;
+		tail.n = usual.n;
+		if (str_eq(tail, usual))
+			p.host.n -= usual.n;
+	}
+	return p;
+}
+
+static bool is_same_contact(const char *one, const char *two)
+{
+	struct place a = place_of(one), b = place_of(two);
+
+	return str_eq(a.user, b.user) && str_case_eq(a.host, b.host);
+}
+
+bool appear_is_same(const struct binding *b, const char *contact,
+		    const char *instance, wall_ms since)
+{
+	if (instance && b->instance)
+		return !strcmp(instance, b->instance);
+	/* One that stood beside the dialog from its beginning is another. */
+	return contact && b->registered_at >= since &&
+	       is_same_contact(contact, b->contact);
+}
+
+const char *appear_instance(const struct calls *calls, const char *phone,
+			    const struct sip_flow *flow)
+{
+	const struct binding *found[LIMIT_FORKS];
+	unsigned n = registrar_find(calls->conf.registrar, phone, found,
+				    LIMIT_FORKS);
+
+	for (unsigned i = 0; i < n; i++) {
+		if (sip_flow_equal(&found[i]->flow, flow))
+			return found[i]->instance;
+	}
+	return NULL;
+}
+
+/* ---- may it take the dialog? ------------------------------------------------ */
+
+/* The bindings of @leg's phone that answer. */
+static unsigned living(const struct call *call, const struct leg *leg,
+		       const struct binding **found)
+{
+	unsigned n = registrar_find(call->owner->conf.registrar, leg_peer(leg),
+				    found, LIMIT_FORKS);
+
+	while (n && found[n - 1]->lost) /* they come last */
+		n--;
+	return n;
+}
+
+/* A BYE that nobody answered can only gain from another try. */
+static bool is_its(const struct call *call, const struct leg *leg,
+		   const struct binding *b, unsigned n_living)
+{
+	if (leg_is_adrift(leg) && n_living <= 1)
+		return true;
+	return appear_is_same(b, leg_contact(leg), leg_instance(leg),
+			      call->started_at);
+}
+
+static bool is_held(const struct leg *leg, const struct binding **found,
+		    unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (sip_flow_equal(&found[i]->to, leg_flow(leg)) ||
+		    sip_flow_equal(&found[i]->flow, leg_flow(leg)))
+			return true;
+	}
+	return false;
+}
+
+static void move(struct call *call, struct leg *leg, const struct binding *b)
+{
+	log_info("leg.followed", kv_s("call", call->id),
+		 kv_s("peer", leg_peer(leg)), kv_a("to", &b->to.remote));
+	leg_move(leg, &b->to);
+	leg_expect_from(leg, &b->flow);
+}
+
+static void consider(struct call *call, struct leg *leg,
+		     const struct binding *b)
+{
+	const struct binding *found[LIMIT_FORKS];
+	unsigned n;
+
+	if (leg_state(leg) == LEG_DEAD ||
+	    strcmp(leg_peer(leg), binding_phone(b)) ||
+	    sip_flow_equal(leg_flow(leg), &b->to))
+		return;
+	n = living(call, leg, found);
+	if (!is_its(call, leg, b, n))
+		return;
+	if (leg_is_adrift(leg) ||
+	    (leg_is_cut_off(leg) && !is_held(leg, found, n)))
+		move(call, leg, b);
+	else
+		leg_doubt(leg);
+}
+
+void appear_take(struct call *call, const struct binding *b)
+{
+	fork_appeared(call, b);
+	for (unsigned i = 0; i < CALL_LEGS; i++) {
+		if (call->legs[i])
+			consider(call, call->legs[i], b);
+	}
+}
+
+void appear_look(struct call *call, struct leg *leg)
+{
+	const struct binding *found[LIMIT_FORKS];
+	unsigned n = living(call, leg, found);
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct binding *b = found[i];
+
+		if (sip_flow_equal(leg_flow(leg), &b->to) ||
+		    !is_its(call, leg, b, n))
+			continue;
+		move(call, leg, b);
+		return;
+	}
+}
