@@ -37,7 +37,7 @@ struct registrar {
 	uint64_t last_id;
 	struct timer resync;
 	bool resyncing;
-	bool is_news; /* of all bindings: a reload changed them */
+	bool is_news;      /* of all bindings: a reload changed them */
 	uint64_t resynced; /* id of the last binding handed over again */
 	/* What is done for restored bindings after the start, in slices. */
 	struct timer resume;
