@@ -29,6 +29,7 @@ def site_of(context, **realm):
 
 
 CALLS, MINUTES = 30, 10
+LATER_S = 15 * 60  # once more after minutes without a call, in a real run
 
 
 def random_calls(make_space, **how):
@@ -38,7 +39,11 @@ def random_calls(make_space, **how):
         site, pace, alice = site_of(context)
         bob = Quiet("bob", make_space(site, pace), context, **how)
         bob.stay_registered()
+        began = time.monotonic()
         late = calls_at_random(pace, alice, bob, CALLS, MINUTES)
+        if pace.is_real:
+            time.sleep(max(0.0, began + LATER_S - time.monotonic()))
+            ring(alice, bob, 5)
         with open(context.path("late"), "w") as out:
             out.write("\n".join(late))
         check(len(late) <= CALLS // 10, f"rang late: {late}")
