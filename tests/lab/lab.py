@@ -40,11 +40,15 @@ class Site(topology.Lab):
     def __init__(self, context, realm_options=None, pace=None, **options):
         """pace: a Pace, for scenarios in which NATs forget."""
         super().__init__(context)
+        self.wire()
         env = {"SBC_NAT_SPEED": str(pace.speed)} if pace else None
         self.config = sbcproc.config(
             realm(**(realm_options or {})), ("alice", "bob", "carol"),
             **{"ring_timeout": "20", **options})
         self.box = sbcproc.Sbc(context, self.config, self.sbc.name, env=env)
+
+    def wire(self):
+        """Lay what else the box needs to be there when it starts."""
 
     def baresip(self, user, space, hz, host=SBC4, **how):
         """A baresip in @space, registered."""

@@ -61,9 +61,12 @@ def granted(answer):
     return int(re.search(r"expires=(\d+)", answer.get("contact")).group(1))
 
 
-def ring(caller, callee, seconds):
-    """@caller calls @callee, who must ring within @seconds and refuses."""
-    out = caller.invite(callee.user, sdp=rtp_sdp(caller))
+def ring(caller, callee, seconds, auth=True):
+    """@caller calls @callee, who must ring within @seconds and refuses.
+
+    auth: @caller is asked for its password.
+    """
+    out = caller.invite(callee.user, sdp=rtp_sdp(caller), auth=auth)
     into = callee.incoming(seconds)
     into.reply(486, "Busy Here")
     into.expect_ack()

@@ -21,18 +21,25 @@ from sipbox import SipBox, hang_up
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
+def registrar_words(max_expires=3600, min_expires=0, path=1,
+                    password="s3cret-$fU", asked="127.255.255.255"):
+    """What stands in kamailio-edge.cfg; @asked hears where a phone is."""
+    return {"MAX": max_expires, "MIN": min_expires, "PATH": path,
+            "PASSWORD": password, "ASKED": asked}
+
+
 class Kamailio:
-    def __init__(self, context, net, max_expires=3600, min_expires=0, path=1,
-                 password="s3cret-$fU"):
-        self.context = context
-        self.address = f"{net}.0.3"
-        with open(os.path.join(HERE, "kamailio-edge.cfg")) as text:
+    """One Kamailio at port 5060 of @address, in namespace @netns."""
+
+    def __init__(self, context, address, words, cfg="kamailio-edge.cfg",
+                 name="kamailio", netns=None):
+        self.context, self.address = context, address
+        self.name, self.netns = name, netns
+        with open(os.path.join(HERE, cfg)) as text:
             text = text.read()
-        for word, value in (("LISTEN", f"{self.address}:5060"),
-                            ("MAX", max_expires), ("MIN", min_expires),
-                            ("PATH", path), ("PASSWORD", password)):
+        for word, value in (("LISTEN", f"{address}:5060"), *words.items()):
             text = text.replace(f"@{word}@", str(value))
-        self.config = context.path("kamailio", "cfg")
+        self.config = context.path(name, "cfg")
         with open(self.config, "w") as out:
             out.write(text)
         self.runs = 0
@@ -40,23 +47,25 @@ class Kamailio:
 
     def start(self):
         self.runs += 1
-        self.log = os.path.join("kamailio", f"log{self.runs}")
+        self.log = os.path.join(self.name, f"log{self.runs}")
         run = os.path.dirname(self.config)
         self.process = runner.spawn(
             self.context, ["kamailio", "-DD", "-f", self.config, "-m", "64",
                            "-M", "8", "-Y", run, "-P",
-                           os.path.join(run, "pid")], self.log)
-        probe = Phone("probe", "", (self.address, 5060),
-                      local=self.address.rsplit(".", 2)[0] + ".99.1")
+                           os.path.join(run, "pid")], self.log,
+            netns=self.netns)
+        probe = Phone("probe", "", (self.address, 5060), local=self.address,
+                      netns=self.netns)
         try:
-            until(lambda: self.answers(probe), 10, "Kamailio does not start")
+            until(lambda: self.answers(probe), 20,
+                  f"{self.name} does not start")
         finally:
             probe.close()
 
     def answers(self, probe):
         with contextlib.suppress(runner.Failed):
             return probe.transact(probe.make(
-                "REGISTER", f"sip:{self.address}"), 0.3).status == 401
+                "REGISTER", f"sip:{self.address}"), 0.3)
 
     def stop(self):
         self.process.terminate()
@@ -69,7 +78,8 @@ class Edge(SipBox):
     def __init__(self, context, mode="mirror", realm=None, kamailio=None,
                  trunk="", **how):
         net = f"127.{context.id}"
-        self.kamailio = Kamailio(context, net, **(kamailio or {}))
+        self.kamailio = Kamailio(context, f"{net}.0.3",
+                                 registrar_words(**(kamailio or {})))
         super().__init__(context, realm={
             "registrar": "pbx", "registrar_mode": mode, **(realm or {})},
             extra=EXTRA + trunk, **how)
