@@ -41,6 +41,7 @@ module sndfile.so
 module_app account.so
 module_app menu.so
 module_app ctrl_tcp.so
+{apps}
 ctrl_tcp_listen 127.0.0.1:{control}
 snd_path {dir}
 """
@@ -50,7 +51,8 @@ class Baresip:
     """One phone.  Commands return its answer text; events are kept."""
 
     def __init__(self, context, name, netns, account, hz, listen="0.0.0.0",
-                 rtp_low=10000):
+                 rtp_low=10000, apps=(), contacts=""):
+        """apps: further modules; contacts: lines of its address book."""
         self.context, self.name, self.netns = context, name, netns
         self.hz = hz
         self.dir = os.path.dirname(context.path(name, "x"))
@@ -59,9 +61,10 @@ class Baresip:
         tone.write_wav(os.path.join(self.dir, "tone.wav"), hz, 120)
         self.write("config", CONFIG.format(
             dir=self.dir, listen=f"{listen}:5060", modules=MODULES,
+            apps="\n".join(f"module_app {app}.so" for app in apps),
             control=CONTROL_PORT, rtp_low=rtp_low, rtp_high=rtp_low + 999))
         self.write("accounts", account + "\n")
-        self.write("contacts", "")
+        self.write("contacts", contacts)
         self.process = runner.spawn(
             context, ["baresip", "-f", self.dir],
             os.path.join(name, "log"), netns=netns, grace=0)

@@ -16,6 +16,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.append(os.path.join(os.path.dirname(HERE), "sip"))
 
+import baresip
 import netns
 import quiet
 from edge import Kamailio, registrar_words
@@ -23,9 +24,10 @@ from lab import Pace, Site
 from passing import PIDF, Served, Watch
 from quiet import Quiet, granted, ring, two_way_call
 from runner import check, until
+from sbcproc import password
 from sip import Message
 from sipbox import meanwhile
-from topology import add_address
+from topology import SBC4, add_address
 
 BOX = "10.9.0.10"
 REGISTRAR, CALLS, PRESENCE = "10.9.0.81", "10.9.0.82", "10.9.0.83"
@@ -224,6 +226,59 @@ def registrar_refuses_and_shortens(context):
           "who was refused is kept")
 
 
+WAITING = b"""Messages-Waiting: yes\r
+Message-Account: sip:alice@example.net\r
+Voice-Message: %d/0\r
+"""
+STATUS = b"""<?xml version="1.0"?>
+<presence xmlns="urn:ietf:params:xml:ns:pidf" entity="sip:dave@example.net">
+<tuple id="t1"><status><basic>%s</basic></status></tuple></presence>
+"""
+SUMMARY = "application/simple-message-summary"
+
+
+def tell(served, body, kind):
+    """A NOTIFY by way of the notifier's server; it must be taken."""
+    answer = served.phone.transact(served.make(
+        "active;expires=3000", body, kind=kind, headers=[
+            ("Route", route) for route in served.first.all("record-route")]))
+    check(answer.status == 200, f"NOTIFY answered {answer}")
+
+
+def baresip_is_told_by_its_server(context):
+    """Waiting messages and the presence of another, now and much later."""
+    world = World(context)
+    notifier = world.notifier()
+    space = world.site.behind_nat("port_restricted",
+                                  timeout_s=world.pace.s(30))
+    alice = baresip.Baresip(
+        context, "alice", space.name,
+        baresip.account("alice", password("alice"), SBC4) + ";mwi=yes", 700,
+        apps=("contact", "presence", "mwi"),
+        contacts=f'"Dave" <sip:dave@{SBC4}>;presence=p2p\n')
+    until(lambda: world.upstream("alice") == "held", 20, "not registered")
+    by_event = {}
+    while len(by_event) < 2:
+        served = Served(notifier, 30)
+        served.accept(3600)
+        by_event[served.first.get("event")] = served
+    check("Online" not in alice.command("contacts")["data"], "known before")
+    mail, dave = by_event["message-summary"], by_event["presence"]
+    check(mail.first.uri.startswith("sip:alice@"), mail.first.uri)
+    check(dave.first.uri.startswith("sip:dave@"), dave.first.uri)
+    for messages, status, name in ((2, b"open", "Online"),
+                                   (3, b"closed", "Offline")):
+        if messages == 3:
+            world.pace.sleep(120)
+        mark = alice.mark()
+        tell(mail, WAITING % messages, SUMMARY)
+        event = alice.await_event("MWI_NOTIFY", 5, mark)
+        check(f"{messages}/0" in event["param"], f"{event}")
+        tell(dave, STATUS % status, "application/pidf+xml")
+        until(lambda: name in alice.command("contacts")["data"], 5,
+              f"dave is not {name}")
+
+
 class Silence:
     """Stands at the dead registrar's address: hears all, says nothing."""
 
@@ -308,6 +363,9 @@ def add_to(suite):
     suite.add(registrar_refuses_and_shortens,
               "refused_and_shortened_by_another_registrar", fast=False,
               limit=120, needs=("kamailio",))
+    suite.add(baresip_is_told_by_its_server,
+              "baresip_hears_of_messages_and_presence", fast=False,
+              limit=150, needs=("kamailio",))
     suite.add(registrar_is_dead_for_a_while,
               "phones_go_on_while_their_registrar_is_dead", fast=False,
               limit=240, needs=("kamailio",))

@@ -91,7 +91,8 @@ class Served:
             headers=[("Expires", str(expires)),
                      ("Contact", self.phone.contact()), *headers])
 
-    def make(self, state, body=PIDF, event=None, tag=None, headers=()):
+    def make(self, state, body=PIDF, event=None, tag=None, headers=(),
+             kind="application/pidf+xml;charset=utf-8"):
         first = self.first
         self.cseq += 1
         return self.phone.make(
@@ -101,8 +102,7 @@ class Served:
             headers=[("Event", event or first.get("event")),
                      ("Subscription-State", state),
                      ("Contact", self.phone.contact()),
-                     ("Content-Type", "application/pidf+xml;charset=utf-8"),
-                     *headers], body=body)
+                     ("Content-Type", kind), *headers], body=body)
 
     def notify(self, watch, state, seconds=6, answer=200, **how):
         """NOTIFY through the box; (as the subscriber saw it, answer)."""
