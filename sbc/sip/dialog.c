@@ -31,6 +31,7 @@ struct sip_dialog {
 	void *arg;
 	char call_id[LIMIT_CALLID_BYTES + 1];
 	const char *contact_user; /* NULL = none */
+	struct credentials *as;   /* NULL = none */
 };
 
 /* ---- life ----------------------------------------------------------------------------- */
@@ -80,6 +81,16 @@ static int dialog_new(struct sip_dialog **out, struct sip_stack *sip,
 	return 0;
 }
 
+static int set_credentials(struct sip_dialog *d,
+			   const struct sip_credentials *of)
+{
+	int err = credentials_new(&d->as, of);
+
+	if (d->as)
+		d->as->dialog = d;
+	return err;
+}
+
 static int caller_names(struct sip_dialog *d, sip_to_t **to,
 			const struct sip_dialog_conf *conf)
 {
@@ -125,6 +136,8 @@ int sip_dialog_call(struct sip_dialog **out, struct sip_stack *sip,
 		return err;
 	rand_token(d->call_id, CALLID_CHARS);
 	err = caller_names(d, &to, conf);
+	if (!err)
+		err = set_credentials(d, &conf->credentials);
 	if (err)
 		goto fail;
 	d->leg = nta_leg_tcreate(
@@ -238,6 +251,9 @@ void sip_dialog_destroy(struct sip_dialog *d)
 	if (d->forked)
 		hash_remove(&d->sip->forkers, &d->forker);
 	nta_leg_destroy(d->leg);
+	if (d->as)
+		d->as->dialog = NULL;
+	credentials_unref(d->as);
 	flow_use(d->sip, &d->flow, -1);
 	list_remove(&d->link);
 	su_home_deinit(d->home);
@@ -319,6 +335,11 @@ int sip_dialog_fork(struct sip_dialog **out, struct sip_dialog *d,
 	err = !fork->target || (d->contact_user && !fork->contact_user)
 		      ? -ENOMEM
 		      : fork_leg(fork, d, s);
+	if (!err && d->as)
+		err = set_credentials(fork, &(struct sip_credentials){
+						    .user = d->as->user,
+						    .password = d->as->password,
+					    });
 	if (err)
 		goto fail;
 	*out = fork;
@@ -370,6 +391,23 @@ fail:
 	return err;
 }
 
+uint32_t dialog_next_cseq(struct sip_dialog *d, enum sip_method method)
+{
+	msg_t *msg = nta_msg_create(d->sip->agent, 0);
+	const char *name;
+	sip_method_t number = method_number(method, &name);
+	uint32_t seq = 0;
+
+	if (!msg)
+		return 0;
+	/* It counts only as it writes. */
+	if (nta_msg_request_complete(msg, d->leg, number, name,
+				     (url_string_t *)d->target) >= 0)
+		seq = sip_object(msg)->sip_cseq->cs_seq;
+	msg_destroy(msg);
+	return seq;
+}
+
 int sip_dialog_request(struct sip_dialog *d, struct sip_txn **out,
 		       const struct sip_message *m, sip_response_fn fn,
 		       void *arg)
@@ -388,6 +426,7 @@ int sip_dialog_request(struct sip_dialog *d, struct sip_txn **out,
 		err = txn_send(&txn, d->sip, msg, &d->flow, fn, arg);
 	if (err)
 		return err;
+	txn->as = credentials_ref(d->as);
 	/* The first request opened the connection; the next ones take it. */
 	if (txn->flow.conn && !d->flow.conn)
 		sip_dialog_move(d, &txn->flow);
@@ -409,6 +448,9 @@ static int ack_send(struct sip_txn *txn, msg_t *msg,
 	int err;
 
 	err = flow_out(&to, txn->sip, flow);
+	if (err)
+		goto fail;
+	err = credentials_to_ack(msg, txn);
 	if (err)
 		goto fail;
 	err = -ENOMEM;
@@ -461,6 +503,7 @@ void dialog_ack_and_bye(struct sip_txn *txn, const sip_t *answer)
 	msg_t *invite = nta_outgoing_getrequest(txn->orq);
 	const sip_t *rq = sip_object(invite);
 	struct sip_stack *sip = txn->sip;
+	struct sip_txn *out;
 	nta_leg_t *leg;
 	msg_t *msg;
 
@@ -474,9 +517,11 @@ void dialog_ack_and_bye(struct sip_txn *txn, const sip_t *answer)
 	if (leg && !request_build(&msg, sip, leg, rq->sip_request->rq_url, &ack,
 				  &txn->flow, NULL, invite_seq(txn)))
 		ack_send(txn, msg, &txn->flow);
-	if (leg && !request_build(&msg, sip, leg, rq->sip_request->rq_url, &bye,
-				  &txn->flow, NULL, 0))
-		txn_send(NULL, sip, msg, &txn->flow, NULL, NULL);
+	if (leg &&
+	    !request_build(&msg, sip, leg, rq->sip_request->rq_url, &bye,
+			   &txn->flow, NULL, 0) &&
+	    !txn_send(&out, sip, msg, &txn->flow, NULL, NULL))
+		out->as = credentials_ref(txn->as);
 	nta_leg_destroy(leg);
 	msg_destroy(invite);
 }

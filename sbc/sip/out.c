@@ -97,6 +97,8 @@ int sip_send(struct sip_stack *sip, struct sip_txn **out,
 	     const struct sip_out *o, const struct sip_message *m,
 	     sip_response_fn fn, void *arg)
 {
+	struct credentials *as = NULL;
+	struct sip_txn *txn;
 	msg_t *msg;
 	sip_t *s;
 	int err;
@@ -115,9 +117,19 @@ int sip_send(struct sip_stack *sip, struct sip_txn **out,
 		err = add_numbers(s, msg_home(msg), o, m);
 	if (!err)
 		err = add_rest(msg, o, m);
+	if (!err)
+		err = credentials_new(&as, &o->credentials);
 	if (err) {
 		msg_destroy(msg);
 		return err;
 	}
-	return txn_send(out, sip, msg, &o->flow, fn, arg);
+	err = txn_send(&txn, sip, msg, &o->flow, fn, arg);
+	if (err) {
+		credentials_unref(as);
+		return err;
+	}
+	txn->as = as;
+	if (out)
+		*out = txn;
+	return 0;
 }

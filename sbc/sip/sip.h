@@ -308,6 +308,16 @@ void sip_txn_release(struct sip_txn *txn);
 
 /* ---- requests of our own that make no dialog ------------------------------ */
 
+/*
+ * Who we are to a peer that asks (401, 407; RFC 3261 22): the stack sends the
+ * request once more with the answer, and once again when that was stale; the
+ * owner hears only what comes of it.  Any other challenge goes up to him.  Both
+ * texts are copied, and never logged.  @user NULL = every challenge goes up.
+ */
+struct sip_credentials {
+	const char *user, *password;
+};
+
 struct sip_out {
 	struct sip_flow flow;
 	const char *target;                /* Request-URI */
@@ -318,6 +328,7 @@ struct sip_out {
 	const char *call_id;               /* NULL = random */
 	uint32_t cseq;                     /* 0 = random start */
 	const char *contact; /* a whole Contact value, instead of m->contact */
+	struct sip_credentials credentials;
 };
 
 /*
@@ -364,6 +375,7 @@ struct sip_dialog_conf {
 	 * @request's.  sip_dialog_fork() makes the dialog of it.  NULL = 481. */
 	sip_dialog_fn forked;
 	void *arg;
+	struct sip_credentials credentials; /* caller side, and its forks */
 };
 
 /* Caller side: own random Call-ID and From tag, nothing sent yet. */

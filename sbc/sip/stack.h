@@ -215,7 +215,9 @@ struct sip_txn {
 	bool cancel_wanted; /* waits for a provisional response */
 	bool provisional, cancelled;
 	bool on_peers_flow; /* client side: along a connection of the peer's */
-	struct timer timer; /* client side: the end of waiting */
+	struct credentials *as; /* client side; NULL = none */
+	unsigned n_answered;    /* challenges */
+	struct timer timer;     /* client side: the end of waiting */
 };
 
 /* A request that belongs to no transaction; takes @msg in every case.
@@ -234,11 +236,33 @@ bool txn_admit_ack(const struct sip_stack *sip, const sip_t *s);
 bool txn_admit_answer(struct sip_stack *sip, msg_t *msg, sip_t *s);
 void txn_destroy_all(struct sip_stack *sip);
 
+/* ---- credentials.c ----------------------------------------------------------- */
+
+/* Of a dialog and its requests, which may outlive it; or of one request. */
+struct credentials {
+	unsigned refs;
+	struct sip_dialog *dialog; /* NULL = none, or gone */
+	char *user, *password;
+	struct sip_challenged challenged; /* with what, last */
+};
+
+/* *@out is NULL when @of says nothing.  -ENOMEM. */
+int credentials_new(struct credentials **out, const struct sip_credentials *of);
+struct credentials *credentials_ref(struct credentials *as); /* or NULL */
+void credentials_unref(struct credentials *as);              /* or NULL */
+/* @txn's request with the answer to the challenge @answer, but for its Via.
+ * NULL: it is not to be answered. */
+msg_t *credentials_retry(struct sip_txn *txn, const sip_t *answer);
+/* Those of the INVITE @txn, into the ACK for its 2xx.  -ENOMEM. */
+int credentials_to_ack(msg_t *ack, const struct sip_txn *txn);
+
 /* ---- dialog.c ---------------------------------------------------------------- */
 
 enum { CALLID_CHARS = 24 }; /* of one that we make */
 
 void dialog_destroy_all(struct sip_stack *sip);
+/* For a further request in it; 0 = no memory. */
+uint32_t dialog_next_cseq(struct sip_dialog *d, enum sip_method method);
 /* Is @msg, a request with a To-tag but of no dialog, a forked NOTIFY?  Then
  * it takes it. */
 bool dialog_forked(struct sip_stack *sip, msg_t *msg, const sip_t *s);

@@ -62,6 +62,7 @@ static void txn_free(struct sip_txn *txn)
 	nta_incoming_destroy(txn->irq);
 	if (txn->msg)
 		msg_destroy(txn->msg);
+	credentials_unref(txn->as);
 	flow_use(txn->sip, &txn->flow, -1);
 	list_remove(&txn->link);
 	free(txn);
@@ -441,12 +442,55 @@ static void deliver(struct sip_txn *txn, const sip_t *s)
 		msg_destroy(msg);
 }
 
+static int on_response(struct sip_txn *txn, nta_outgoing_t *orq,
+		       const sip_t *s);
+
+/* NULL: @msg is still the caller's. */
+static nta_outgoing_t *start_client(struct sip_txn *txn, msg_t *msg,
+				    const struct flow_out *to)
+{
+	sip_via_t *via = send_via(msg_home(msg), &txn->flow, txn->branch);
+
+	if (!via ||
+	    msg_header_insert(msg, msg_object(msg), (msg_header_t *)via) < 0)
+		return NULL;
+	return nta_outgoing_mcreate(
+		txn->sip->agent, on_response, txn, (url_string_t *)to->route,
+		msg, NTATAG_TPORT(to->tport), NTATAG_USER_VIA(1), TAG_END());
+}
+
+/* Challenged: the same transaction to its owner, another one to the peer. */
+static bool answer_challenge(struct sip_txn *txn, const sip_t *s)
+{
+	nta_outgoing_t *orq = NULL;
+	struct flow_out to;
+	msg_t *msg;
+
+	if (txn->cancel_wanted || txn->cancelled ||
+	    flow_out(&to, txn->sip, &txn->flow))
+		return false;
+	msg = credentials_retry(txn, s);
+	if (msg)
+		orq = start_client(txn, msg, &to);
+	if (!orq) {
+		msg_destroy(msg);
+		return false;
+	}
+	nta_outgoing_destroy(txn->orq);
+	txn->orq = orq;
+	txn->provisional = false;
+	txn->n_answered++;
+	return true;
+}
+
 static int on_response(struct sip_txn *txn, nta_outgoing_t *orq, const sip_t *s)
 {
 	int status = s && s->sip_status ? s->sip_status->st_status : 408;
 
 	if (txn->final)
 		return 0; /* a provisional one that was overtaken */
+	if ((status == 401 || status == 407) && answer_challenge(txn, s))
+		return 0;
 	if (status < 200) {
 		txn->provisional = true;
 		if (txn->cancel_wanted)
@@ -519,7 +563,6 @@ int txn_send(struct sip_txn **out, struct sip_stack *sip, msg_t *msg,
 	struct sip_txn *txn = NULL;
 	const struct conn *c;
 	struct flow_out to;
-	sip_via_t *via;
 	int err;
 
 	/* A BYE is never refused: it makes room. */
@@ -536,15 +579,9 @@ int txn_send(struct sip_txn **out, struct sip_stack *sip, msg_t *msg,
 	txn->response = fn;
 	txn->arg = arg;
 	txn->released = !fn;
-	via = send_via(msg_home(msg), flow, txn->branch);
-	if (!via ||
-	    msg_header_insert(msg, msg_object(msg), (msg_header_t *)via) < 0)
-		goto fail;
 	err = -EIO;
 	(void)stream_take_made(); /* nobody asked for that one */
-	txn->orq = nta_outgoing_mcreate(
-		sip->agent, on_response, txn, (url_string_t *)to.route, msg,
-		NTATAG_TPORT(to.tport), NTATAG_USER_VIA(1), TAG_END());
+	txn->orq = start_client(txn, msg, &to);
 	if (!txn->orq)
 		goto fail;
 	sip->client_txns++;
