@@ -289,16 +289,22 @@ static void start_phone(struct call *call, const struct conf_phone *phone)
 		note_failure(call, err == -ENOENT ? 480 : status_of(err));
 }
 
+/* Is @trunk the registrar of the phone that calls? */
+static bool is_callers(const struct call *call, const struct conf_trunk *trunk)
+{
+	const struct registrar_peer *caller = &call->caller;
+
+	return caller->phone && !strcmp(caller->realm->registrar, trunk->name);
+}
+
 /* The way that the caller's registrar wants its calls to take (RFC 3608). */
 static const char *service_route(const struct call *call,
 				 const struct conf_trunk *trunk)
 {
-	const struct registrar_peer *caller = &call->caller;
-
-	if (!caller->phone || strcmp(caller->realm->registrar, trunk->name))
-		return NULL;
-	return registrar_service_route(call->owner->conf.registrar,
-				       caller->phone->name);
+	return is_callers(call, trunk)
+		       ? registrar_service_route(call->owner->conf.registrar,
+						 call->caller.phone->name)
+		       : NULL;
 }
 
 static void start_trunk(struct call *call, const struct conf_trunk *trunk)
@@ -323,6 +329,12 @@ static void start_trunk(struct call *call, const struct conf_trunk *trunk)
 		err = sip_flow_to(call->owner->conf.sip, realm->name,
 				  tcp ? SIP_TCP : SIP_UDP, &trunk->host,
 				  &dialog.flow);
+	/* It challenges the phone, whose password we have. */
+	if (is_callers(call, trunk))
+		dialog.credentials = (struct sip_credentials){
+			.user = call->caller.phone->auth_user,
+			.password = call->caller.phone->password,
+		};
 	if (!err) {
 		conf = call_leg_conf(call, realm, trunk->name, &dialog.flow,
 				     true);

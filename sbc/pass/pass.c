@@ -362,10 +362,16 @@ int pass_way_trunk(struct passes *p, const struct config *cfg,
 	if (!out->realm)
 		return -ENETUNREACH;
 	/* The way that the phone's registrar wants its requests to take (RFC
-	 * 3608). */
-	if (from->who.phone && !strcmp(from->who.realm->registrar, trunk->name))
+	 * 3608); it may challenge the phone. */
+	if (from->who.phone &&
+	    !strcmp(from->who.realm->registrar, trunk->name)) {
 		out->route = registrar_service_route(p->conf.registrar,
 						     from->who.phone->name);
+		out->credentials = (struct sip_credentials){
+			.user = from->who.phone->auth_user,
+			.password = from->who.phone->password,
+		};
+	}
 	return sip_flow_to(p->conf.sip, out->realm->name,
 			   tcp ? SIP_TCP : SIP_UDP, &trunk->host, &out->flow);
 }

@@ -84,6 +84,8 @@ struct pass_way {
 	const struct binding *binding; /* NULL = a trunk's */
 	const char *route;             /* value of a Route header, or NULL */
 	const char *uri;               /* Request-URI: @text, or the Contact */
+	/* The phone's, towards the trunk that is its registrar. */
+	struct sip_credentials credentials;
 	char text[3 * LIMIT_USER_BYTES + ADDR_TEXT_MAX + 32];
 };
 

@@ -84,6 +84,7 @@ static int ask_way(struct ask *ask, const struct pass_way *way,
 		.from_user = ask->from.from[0] ? ask->from.from : NULL,
 		.from_display = ask->from.display,
 		.to_user = ask->from.to,
+		.credentials = way->credentials,
 	};
 	struct pass_headers h;
 	int err;

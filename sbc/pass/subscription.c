@@ -340,6 +340,7 @@ static int ask_way(struct sub *sub, const struct pass_way *way)
 		.local_user = sub->from.from[0] ? sub->from.from : NULL,
 		.local_display = sub->from.display,
 		.remote_user = sub->from.to,
+		.credentials = way->credentials,
 		.request = on_notifier,
 		.forked = on_forked,
 		.arg = sub,

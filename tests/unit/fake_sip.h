@@ -56,6 +56,7 @@ struct fake_message {
 	struct sip_flow flow;
 	char target[256], contact[512], call_id[64], from_tag[64];
 	char from_user[128], from_host[128], to_user[128], to_host[128];
+	char auth_user[64], password[64]; /* of its credentials */
 	uint32_t cseq;
 };
 
@@ -520,6 +521,8 @@ int sip_send(struct sip_stack *sip, struct sip_txn **out,
 	fake_copy(f->call_id, sizeof(f->call_id), o->call_id);
 	fake_copy(f->from_tag, sizeof(f->from_tag), o->from_tag);
 	fake_copy(f->from_user, sizeof(f->from_user), o->from_user);
+	fake_copy(f->auth_user, sizeof(f->auth_user), o->credentials.user);
+	fake_copy(f->password, sizeof(f->password), o->credentials.password);
 	fake_copy(f->from_host, sizeof(f->from_host), o->from_host);
 	fake_copy(f->to_user, sizeof(f->to_user), o->to_user);
 	fake_copy(f->to_host, sizeof(f->to_host), o->to_host);

@@ -546,6 +546,27 @@ static void calls_to_the_registrar_take_its_service_route(void **state)
 			       "Route: <sip:198.51.100.5;lr>\n"));
 }
 
+static const char *shown_user(void)
+{
+	return fake_request(SIP_INVITE)->dialog->conf.credentials.user;
+}
+
+static void the_registrar_alone_is_shown_who_calls(void **state)
+{
+	struct rig *rig = *state;
+
+	believe_trunk(rig);
+	invite(rig, "0123", OFFER);
+	assert_string_equal(shown_user(), "100");
+	assert_string_equal(
+		fake_request(SIP_INVITE)->dialog->conf.credentials.password,
+		"x");
+	invite(rig, "101", OFFER); /* a phone */
+	assert_string_equal(fake_request(SIP_INVITE)->dialog->conf.remote_user,
+			    "101");
+	assert_null(shown_user());
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -582,6 +603,7 @@ int main(void)
 		T(two_tokens_of_one_invite_are_two_calls),
 		T(a_phone_cannot_call_a_token),
 		T(calls_to_the_registrar_take_its_service_route),
+		T(the_registrar_alone_is_shown_who_calls),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

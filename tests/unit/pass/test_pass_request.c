@@ -289,6 +289,19 @@ static void the_registrars_route_is_taken_to_it(void **state)
 	assert_true(says(fake_last(), "Route: <sip:198.51.100.9;lr>\n"));
 }
 
+static void the_registrar_alone_is_shown_who_sends(void **state)
+{
+	struct rig *rig = *state;
+
+	message(rig, "555");
+	assert_string_equal(fake_last()->target, "sip:555@198.51.100.5:5060");
+	assert_string_equal(fake_last()->auth_user, "");
+	fake_response(fake_last()->txn, 503, NULL);
+	assert_string_equal(fake_last()->target, "sip:555@198.51.100.6:5060");
+	assert_string_equal(fake_last()->auth_user, "100");
+	assert_true(*fake_last()->password);
+}
+
 static void a_stranger_is_challenged(void **state)
 {
 	struct rig *rig = *state;
@@ -345,6 +358,7 @@ int main(void)
 		T(a_server_does_not_get_back_what_it_sent),
 		T(a_token_of_ours_names_one_device),
 		T(the_registrars_route_is_taken_to_it),
+		T(the_registrar_alone_is_shown_who_sends),
 		T(a_stranger_is_challenged),
 		T(the_same_by_another_way_is_merged),
 		T(hops_are_counted),
