@@ -13,23 +13,28 @@ CHILDREN = 4
 
 
 class Kamailio:
-    def __init__(self, lab, config, log, **words):
+    """@netns, @cpu: the SBC's unless told.  @name tells two of the same
+    configuration apart."""
+
+    def __init__(self, lab, config, log, netns=None, cpu=SUT_CPU, name=None,
+                 **words):
         with open(os.path.join(HERE, config)) as f:
             text = f.read()
         words.setdefault('CHILDREN', CHILDREN)
         for word, value in words.items():
             text = text.replace('@%s@' % word, str(value))
-        self.path = os.path.join(OUT, config)
+        self.path = os.path.join(OUT, name + '.cfg' if name else config)
         with open(self.path, 'w') as f:
             f.write(text)
         self.lab, self.log = lab, log
+        self.netns, self.cpu = netns or lab.sbc, cpu
         self.start()
 
     def start(self):
         self.process = self.lab.start(
-            self.lab.sbc, ['kamailio', '-DD', '-f', self.path, '-m', '512',
+            self.netns, ['kamailio', '-DD', '-f', self.path, '-m', '512',
                            '-M', '16', '-Y', OUT, '-P', self.path + '.pid'],
-            SUT_CPU, self.log)
+            self.cpu, self.log)
 
     def pids(self):
         return tree_of(self.process.pid)

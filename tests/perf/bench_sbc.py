@@ -96,9 +96,9 @@ class Sbc:
         self.lab.stop(self.process, *how)
 
 
-def wait_for_options(lab, process, to, log, timeout=20):
+def wait_for_options(lab, process, to, log, timeout=20, netns=None):
     """Ask every 5 ms until the SUT answers, from its own namespace."""
-    sock = lab.socket(lab.sbc, (to[0], 0))
+    sock = lab.socket(netns or lab.sbc, (to[0], 0))
     sock.settimeout(0.005)
     me = sock.getsockname()
     end = time.monotonic() + timeout

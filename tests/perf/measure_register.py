@@ -34,12 +34,13 @@ def accounts(n):
 class Phones:
     """regload in namespace a, aimed at one SUT."""
 
-    def __init__(self, lab, side, phones, base_port):
+    def __init__(self, lab, side, phones, base_port, expires=3600):
         self.lab, self.side = lab, side
         self.argv = [os.path.join(OUT, 'regload'), '--ns', lab.a, '--host',
                      HOST_A, '--target', SBC_A, '--target-port',
                      str(side.port), '--domain', SBC_A, '--phones',
-                     str(phones), '--port', str(base_port), '--pids',
+                     str(phones), '--port', str(base_port), '--expires',
+                     str(expires), '--pids',
                      ','.join(map(str, side.pids()))]
         self.process = lab.start(lab.sbc, self.argv, GENERATOR_CPU,
                                  'regload.log', stdin=subprocess.PIPE,
