@@ -41,6 +41,37 @@ enum conf_strangers { CONF_ANSWER, CONF_SILENT };
 enum conf_latch { CONF_LATCH_RESTRICTED, CONF_LATCH_OPEN };
 enum conf_registrar_mode { CONF_MIRROR, CONF_THROTTLE };
 enum conf_trust { CONF_TRUST_NONE, CONF_TRUST_SOURCE };
+/* How pressed keys travel to a peer (RFC 4733, or INFO). */
+enum conf_dtmf { CONF_DTMF_AUTO, CONF_DTMF_RFC4733, CONF_DTMF_INFO };
+/* Reliable provisional responses (RFC 3262): when the peer can; never; asked
+ * of it with Require. */
+enum conf_rel100 { CONF_REL100_AUTO, CONF_REL100_OFF, CONF_REL100_REQUIRE };
+/* A peer's REFER: done by us; passed to the other side; refused. */
+enum conf_refer { CONF_REFER_LOCAL, CONF_REFER_PASS, CONF_REFER_OFF };
+/* How a trunk writes numbers (product rule: E.164 inside). */
+enum conf_numbers {
+	CONF_NUMBERS_ASIS,
+	CONF_NUMBERS_E164,          /* +49301234 */
+	CONF_NUMBERS_PLAIN,         /* 49301234 */
+	CONF_NUMBERS_INTERNATIONAL, /* 0049301234 */
+	CONF_NUMBERS_NATIONAL,      /* 0301234 where it is the own country */
+};
+/* The header that tells a trunk who calls, beside From. */
+enum conf_identity {
+	CONF_IDENTITY_NONE,
+	CONF_IDENTITY_PAI,  /* P-Asserted-Identity (RFC 3325) */
+	CONF_IDENTITY_PPI,  /* P-Preferred-Identity (RFC 3325) */
+	CONF_IDENTITY_RPID, /* Remote-Party-ID */
+};
+enum conf_rule_action { CONF_RULE_ADD, CONF_RULE_REMOVE, CONF_RULE_REPLACE };
+enum conf_direction { CONF_DIRECTION_BOTH, CONF_IN, CONF_OUT };
+/* Kinds of m= lines that may cross, as bits. */
+enum conf_media {
+	CONF_MEDIA_AUDIO = 1,
+	CONF_MEDIA_VIDEO = 2,
+	CONF_MEDIA_IMAGE = 4, /* T.38 */
+	CONF_MEDIA_OTHER = 8,
+};
 
 /* Methods that routes may tell apart. */
 enum conf_method {
@@ -56,6 +87,10 @@ struct conf_global {
 	char hostname[256]; /* "" when absent */
 	unsigned max_calls, ring_timeout_s, workers;
 	unsigned source_rate; /* datagrams/s of one unknown source; 0 = off */
+	unsigned max_cps;     /* new calls per second; 0 = no limit */
+	unsigned cdr_days;    /* that call records are kept; 0 = none are */
+	char (*emergency)[LIMIT_USER_BYTES]; /* numbers, n_emergency */
+	unsigned n_emergency;
 	char *flow_key; /* shared with our other boxes; NULL = of our own */
 	enum log_level log_level;
 	enum log_format log_format;
@@ -64,6 +99,29 @@ struct conf_global {
 struct conf_listen {
 	enum conf_transport transport;
 	uint16_t port;
+};
+
+/*
+ * What a session with a peer may be: of a realm for its phones, of a trunk for
+ * itself; what a trunk's section leaves out is as its realm says.
+ */
+struct conf_policy {
+	/* Encoding names ("PCMA", "opus") in the order we like them; codecs
+	 * that are not named do not cross.  None: all do, as they come. */
+	char (*codecs)[LIMIT_NAME_BYTES];
+	unsigned n_codecs;
+	unsigned ptime_ms; /* asked of the peer; 0 = as the other side does */
+	unsigned media;    /* bits of enum conf_media */
+	enum conf_dtmf dtmf;
+	enum conf_rel100 rel100;
+	/* RFC 4028; 0 = no timer of ours. */
+	unsigned session_expires_s, min_se_s;
+	enum conf_refer refer;
+};
+
+/* Bounds that admission holds a realm, trunk or phone to; 0 = none. */
+struct conf_limit {
+	unsigned max_calls, max_cps;
 };
 
 struct conf_realm {
@@ -91,6 +149,8 @@ struct conf_realm {
 	enum conf_strangers strangers;
 	enum conf_digest digest;
 	char digest_realm[256]; /* domain, else hostname, else "sbc" */
+	struct conf_policy policy;
+	struct conf_limit limit;
 };
 
 struct conf_phone {
@@ -101,23 +161,76 @@ struct conf_phone {
 	char *password;
 	char caller_id[LIMIT_USER_BYTES];
 	unsigned max_contacts;
+	struct conf_limit limit;
 	enum conf_contact contact;
 	enum conf_digest digest; /* CONF_DIGEST_UNSET = the realm's */
 };
 
+/* Where a trunk lives: `host`, or one of `list peer`. */
+struct conf_host {
+	char name[256];   /* as written */
+	struct addr addr; /* with port (5060) when the name is a literal, else
+			     unset: to be resolved (RFC 3263) */
+	uint16_t port;    /* 0 = not written: SRV */
+	unsigned priority, weight; /* as of SRV: lower first; 10, 100 */
+};
+
 struct conf_trunk {
 	char name[LIMIT_NAME_BYTES], realm[LIMIT_NAME_BYTES];
-	struct addr host; /* port filled in: 5060 when absent */
+	struct addr host; /* of the first host when that is a literal, with
+			     port, 5060 when absent; else unset */
+	struct conf_host *hosts; /* n_hosts, at least 1 */
+	unsigned n_hosts;
 	bool port_written;
 	enum conf_transport transport;
 	enum conf_trust trust;
 	bool path; /* give it our Path (RFC 3327) as registrar */
+
+	/* Who we are there. */
+	bool do_register;                 /* option register */
+	char username[LIMIT_USER_BYTES];  /* AOR's user; "" = none */
+	char auth_user[LIMIT_USER_BYTES]; /* username when absent */
+	char *password;                   /* NULL = none */
+	char domain[256]; /* of From, To and AOR; "" = the host's name */
+	unsigned register_expires_s;
+
+	unsigned options_interval_s; /* health; 0 = none */
+	unsigned failover_ms; /* no answer at all: the next host or target */
+	unsigned tcp_above;   /* UDP requests above so many bytes go by TCP;
+				 0 = never */
+	char country_code[8], area_code[8];
+	char international_prefix[8], national_prefix[8];
+	enum conf_numbers numbers; /* that we send to it */
+	enum conf_identity identity;
+	/* Its identity headers are believed and ours go to it. */
+	bool trust_identity;
+	struct conf_policy policy;
+	struct conf_limit limit;
+};
+
+/* One row of the header table. */
+struct conf_rule {
+	char name[LIMIT_NAME_BYTES];
+	enum conf_rule_action action;
+	char header[64];  /* long form */
+	char match[256];  /* of the value: '*' any run, '?' one; "" = all */
+	char value[256];  /* of add and replace */
+	uint32_t methods; /* bits 1 << enum conf_method; 0 = all */
+	enum conf_direction direction; /* in = from a peer, out = to it */
+	char trunk[LIMIT_NAME_BYTES], realm[LIMIT_NAME_BYTES]; /* "" = any */
 };
 
 struct conf_route {
 	char name[LIMIT_NAME_BYTES];
 	char from_realm[LIMIT_NAME_BYTES]; /* "" = any */
-	char match[128];                   /* "" = all */
+	char from[LIMIT_NAME_BYTES]; /* trunk or phone section; "" = any */
+	char match[128];             /* called; "" = all */
+	char calling[128];           /* caller's user; "" = all */
+	/* Number rewriting: so many characters off the front, this before. */
+	unsigned strip;
+	char prefix[32];
+	unsigned calling_strip;
+	char calling_prefix[32];
 	uint32_t methods; /* bits 1 << enum conf_method; 0 = all */
 	/* Trunk or phone section names, in order. */
 	char (*to)[LIMIT_NAME_BYTES];
@@ -157,6 +270,8 @@ const struct conf_global *config_global(const struct config *c);
 size_t config_realms(const struct config *c, const struct conf_realm **out);
 size_t config_trunks(const struct config *c, const struct conf_trunk **out);
 size_t config_routes(const struct config *c, const struct conf_route **out);
+/* The header table, from top to bottom. */
+size_t config_rules(const struct config *c, const struct conf_rule **out);
 size_t config_phone_count(const struct config *c);
 
 /* Look-ups by section name; NULL when there is none. */
