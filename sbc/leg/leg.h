@@ -60,6 +60,14 @@ struct leg_ops {
 	 * owed. */
 	void (*changed)(void *arg, struct leg *leg, int status,
 			const struct sdp *sdp);
+	/*
+	 * What came of leg_offer_again(), told once for each that returned 0:
+	 * the final status with the peer's answer, or with its offer when ours
+	 * was NULL (leg_change_ack() is owed then); 408 when it was never
+	 * free, 481 when the leg is over.  NULL: nobody asks.
+	 */
+	void (*offered)(void *arg, struct leg *leg, int status,
+			const struct sdp *sdp);
 	/* INFO came in; leg_info_answer() is owed.  View lent. */
 	void (*info)(void *arg, struct leg *leg, const struct sip_view *view);
 	/* Final answer to leg_info(). */
@@ -163,6 +171,15 @@ int leg_change_ack(struct leg *leg, const struct sdp *answer);
  * refused instead.
  */
 int leg_change_answer(struct leg *leg, int status, const struct sdp *sdp);
+/*
+ * A re-INVITE of our own, not carried from another peer: with @offer rewritten,
+ * or NULL for one without.  It goes out as soon as nothing else is under way on
+ * the leg, and again after 491 and 500 with Retry-After (RFC 3261 14.1); a 2xx
+ * to an offer is ACKed by itself.  offered() tells what came of it, never
+ * before this returns.  @offer is copied.  -EALREADY: one is waiting or under
+ * way; -EPROTO: the leg is not up; -ENOMEM.
+ */
+int leg_offer_again(struct leg *leg, const struct sdp *offer);
 int leg_info(struct leg *leg, const struct sip_view *info);
 void leg_info_answer(struct leg *leg, int status);
 
