@@ -247,6 +247,6 @@ void resource_forget(struct api_wait *wait)
 {
 	if (!wait)
 		return;
-	store_history_forget(wait->source.store, wait);
+	store_forget(wait->source.store, wait);
 	free(wait);
 }

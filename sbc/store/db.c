@@ -138,6 +138,8 @@ int db_open(struct db **out, const char *path, enum db_mode mode, bool check,
 		err = rows_binding_prepare(&db->binding, db->sql);
 	if (!err)
 		err = rows_history_prepare(&db->history, db->sql);
+	if (!err)
+		err = rows_cdr_prepare(&db->cdr, db->sql);
 	if (err)
 		goto fail;
 	*out = db;
@@ -155,6 +157,7 @@ void db_close(struct db *db)
 		return;
 	rows_binding_finish(&db->binding);
 	rows_history_finish(&db->history);
+	rows_cdr_finish(&db->cdr);
 	sqlite3_close(db->sql);
 	free(db);
 }

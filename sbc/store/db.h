@@ -24,6 +24,7 @@ struct db {
 	sqlite3 *sql;
 	struct rows_binding binding;
 	struct rows_history history;
+	struct rows_cdr cdr;
 	enum db_mode mode;
 };
 

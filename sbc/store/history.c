@@ -1,43 +1,26 @@
 /*
- * history.c - questions about the past, and the thread that answers them
+ * history.c - questions about the past of a phone's flows
  *
  * SPDX-License-Identifier: Apache-2.0
- *
- *   SIP thread             reader thread                      writer thread
- *   ask ──▶ todo ─────────▶ hurry, wait for the commit ◀───── commit
- *                           read with a connection of its own
- *   call back ◀─ answered ◀─ loop_post
- *
- * The connection is made anew for each question: it is asked by people, and an
- * open one would hold on to a database that was set aside meanwhile.  The
- * thread is made for the first question.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <time.h>
 
-#include "core/loop.h"
+#include "core/buf.h"
 #include "store/history_codec.h"
+#include "store/reader.h"
 #include "store/writer.h"
 
 enum {
-	QUESTIONS = 8,
 	ROWS_MAX = 1000,   /* in one answer, whatever is asked */
 	BINDINGS_MAX = 32, /* that are looked at for one moment */
-	COMMIT_WAIT_S = 5,
-	BUSY_MS = 2000,
 };
 
-struct question {
-	struct list in_asked; /* SIP thread */
-	struct list node;     /* of todo or answered */
-	store_history_fn fn;  /* SIP thread; NULL = the asker is gone */
-	void *arg;
+struct history_question {
+	struct question q;
+	store_history_fn fn;
 	struct history_query query;
-	uint64_t seq;      /* the record that the answer must know */
-	uint64_t failures; /* when it was asked */
 	struct store_history h;
 	struct history_row *rows; /* of @h */
 	uint8_t **blocks;         /* their texts, one block for each */
@@ -45,8 +28,15 @@ struct question {
 	char phone[]; /* of the query */
 };
 
-static void question_free(struct question *q)
+static struct history_question *of(struct question *q)
 {
+	return container_of(q, struct history_question, q);
+}
+
+static void question_free(struct question *base)
+{
+	struct history_question *q = of(base);
+
 	for (size_t i = 0; i < q->h.n; i++)
 		free(q->blocks[i]);
 	free(q->blocks);
@@ -54,20 +44,7 @@ static void question_free(struct question *q)
 	free(q);
 }
 
-/* The first question of @l, taken from it; NULL = none. */
-static struct question *take(struct list *l)
-{
-	struct list *first = l->next;
-
-	if (list_empty(l))
-		return NULL;
-	list_remove(first);
-	return list_entry(first, struct question, node);
-}
-
-/* ---- the reader thread -------------------------------------------------- */
-
-static int make_room(struct question *q)
+static int make_room(struct history_question *q)
 {
 	size_t cap = q->cap ? q->cap * 2 : 16;
 	void *rows, *blocks;
@@ -89,7 +66,7 @@ static int make_room(struct question *q)
 /* A row as bytes and back: its texts are in those bytes then. */
 static int keep_row(void *arg, const struct history_row *row)
 {
-	struct question *q = arg;
+	struct history_question *q = arg;
 	size_t n = history_size(row);
 	uint8_t *block;
 	int err = make_room(q);
@@ -108,148 +85,42 @@ static int keep_row(void *arg, const struct history_row *row)
 	return err;
 }
 
-static int read_rows(const struct store *s, struct question *q)
+static int read_rows(struct question *base, sqlite3 *sql)
 {
-	sqlite3 *sql = NULL;
-	int rc, err;
+	struct history_question *q = of(base);
 
-	rc = sqlite3_open_v2(s->db_path, &sql,
-			     SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_busy_timeout(sql, BUSY_MS);
-	err = rc == SQLITE_OK ? rows_history_each(sql, &q->query, keep_row, q,
-						  &q->h.begins)
-			      : db_error(rc);
-	sqlite3_close(sql);
-	return err;
+	return rows_history_each(sql, &q->query, keep_row, q, &q->h.begins);
 }
 
-/* With the lock.  False: the writer cannot, or does not in time. */
-static bool await_commit(struct store *s, const struct question *q)
+static void tell(struct question *base, int err)
 {
-	struct timespec end;
+	struct history_question *q = of(base);
 
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_sec += COMMIT_WAIT_S;
-	while (atomic_load(&s->written_seq) < q->seq) {
-		if (s->desk.stop || atomic_load(&s->is_sick) ||
-		    atomic_load(&s->failures) != q->failures)
-			return false;
-		if (pthread_cond_timedwait(&s->desk.turn, &s->desk.lock, &end))
-			return false;
-	}
-	return true;
-}
-
-static void call_back(void *arg);
-
-/* With the lock, which is let go while the disk is asked. */
-static void answer(struct store *s, struct question *q)
-{
-	struct history_desk *d = &s->desk;
-	bool is_there = await_commit(s, q);
-
-	pthread_mutex_unlock(&d->lock);
-	q->h.err = is_there && read_rows(s, q) == 0 ? 0 : -EIO;
+	q->h.err = err;
 	q->h.rows = q->rows;
-	pthread_mutex_lock(&d->lock);
-	list_append(&d->answered, &q->node);
-	/* Without memory for it the next answer brings this one along. */
-	if (!d->stop)
-		(void)loop_post(d->loop, call_back, s);
+	q->fn(base->arg, &q->h);
 }
 
-static void *reader_main(void *arg)
-{
-	struct store *s = arg;
-	struct history_desk *d = &s->desk;
-
-	pthread_mutex_lock(&d->lock);
-	while (!d->stop) {
-		struct question *q = take(&d->todo);
-
-		if (q)
-			answer(s, q);
-		else
-			pthread_cond_wait(&d->turn, &d->lock);
-	}
-	pthread_mutex_unlock(&d->lock);
-	eventfd_write(s->done_fd, 1);
-	store_release(s);
-	return NULL;
-}
-
-/* ---- the SIP thread ------------------------------------------------------- */
-
-static void finish(struct store *s, struct question *q)
-{
-	list_remove(&q->in_asked);
-	s->desk.n_asked--;
-	if (q->fn)
-		q->fn(q->arg, &q->h);
-	question_free(q);
-}
-
-static struct question *take_answered(struct history_desk *d)
-{
-	struct question *q;
-
-	pthread_mutex_lock(&d->lock);
-	q = take(&d->answered);
-	pthread_mutex_unlock(&d->lock);
-	return q;
-}
-
-static void call_back(void *arg)
-{
-	struct store *s = arg;
-	struct question *q;
-
-	while ((q = take_answered(&s->desk)))
-		finish(s, q);
-}
-
-static int start_reader(struct store *s)
-{
-	int err;
-
-	if (s->has_reader)
-		return 0;
-	err = store_thread(&s->reader, "sbc-history", reader_main, s);
-	s->has_reader = !err;
-	return err;
-}
+static const struct question_ops ops = {read_rows, tell, question_free};
 
 static int ask(struct store *s, const struct history_query *query,
 	       store_history_fn fn, void *arg)
 {
-	struct history_desk *d = &s->desk;
 	size_t n = strlen(query->phone) + 1;
-	struct question *q;
+	struct history_question *q = calloc(1, sizeof(*q) + n);
+	int err;
 
-	if (!d->loop)
-		return -ENOTSUP;
-	if (d->n_asked == QUESTIONS)
-		return -EAGAIN;
-	q = calloc(1, sizeof(*q) + n);
-	if (!q || start_reader(s)) {
-		free(q);
+	if (!q)
 		return -ENOMEM;
-	}
+	q->q.ops = &ops;
+	q->q.arg = arg;
 	q->query = *query;
 	q->query.phone = memcpy(q->phone, query->phone, n);
 	q->fn = fn;
-	q->arg = arg;
-	q->seq = journal_last_seq(s->journal);
-	q->failures = atomic_load(&s->failures);
-	list_append(&d->asked, &q->in_asked);
-	d->n_asked++;
-	writer_hurry(s, q->seq);
-	pthread_mutex_lock(&d->lock);
-	list_append(&d->todo, &q->node);
-	pthread_cond_broadcast(&d->turn);
-	pthread_mutex_unlock(&d->lock);
-	return 0;
+	err = reader_ask(s, &q->q);
+	if (err)
+		question_free(&q->q);
+	return err;
 }
 
 int store_history_find(struct store *s, const char *phone, wall_ms from,
@@ -277,56 +148,4 @@ int store_history_at(struct store *s, const char *phone, wall_ms at,
 	};
 
 	return ask(s, &query, fn, arg);
-}
-
-void store_history_forget(struct store *s, void *arg)
-{
-	list_for_each (pos, &s->desk.asked) {
-		struct question *q = list_entry(pos, struct question, in_asked);
-
-		if (q->arg == arg)
-			q->fn = NULL;
-	}
-}
-
-/* ---- begin and end --------------------------------------------------------- */
-
-void history_init(struct store *s, struct loop *loop)
-{
-	struct history_desk *d = &s->desk;
-	pthread_condattr_t attr;
-
-	d->loop = loop;
-	list_init(&d->asked);
-	list_init(&d->todo);
-	list_init(&d->answered);
-	pthread_mutex_init(&d->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&d->turn, &attr);
-	pthread_condattr_destroy(&attr);
-}
-
-void history_turn(struct store *s)
-{
-	pthread_mutex_lock(&s->desk.lock);
-	pthread_cond_broadcast(&s->desk.turn);
-	pthread_mutex_unlock(&s->desk.lock);
-}
-
-void history_stop(struct store *s)
-{
-	pthread_mutex_lock(&s->desk.lock);
-	s->desk.stop = true;
-	pthread_cond_broadcast(&s->desk.turn);
-	pthread_mutex_unlock(&s->desk.lock);
-}
-
-/* No thread is left. */
-void history_free(struct store *s)
-{
-	list_for_each_safe (pos, &s->desk.asked)
-		question_free(list_entry(pos, struct question, in_asked));
-	pthread_cond_destroy(&s->desk.turn);
-	pthread_mutex_destroy(&s->desk.lock);
 }

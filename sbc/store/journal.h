@@ -27,6 +27,7 @@ enum journal_type {
 	JOURNAL_DEL,        /* u64 id */
 	JOURNAL_RESYNC_END, /* struct resync_mark; means nothing at replay */
 	JOURNAL_HISTORY,    /* history_codec.h */
+	JOURNAL_CDR,        /* call_record.c */
 };
 
 enum {

@@ -17,6 +17,8 @@ extern const char schema_start[] __asm__("_binary_schema_sql_start");
 extern const char schema_end[] __asm__("_binary_schema_sql_end");
 extern const char nat_start[] __asm__("_binary_nat_sql_start");
 extern const char nat_end[] __asm__("_binary_nat_sql_end");
+extern const char cdr_start[] __asm__("_binary_cdr_sql_start");
+extern const char cdr_end[] __asm__("_binary_cdr_sql_end");
 
 static int version_of(sqlite3 *sql, int *out)
 {
@@ -87,6 +89,7 @@ int migrate(sqlite3 *sql)
 	const struct migration steps[] = {
 		{schema_start, (size_t)(schema_end - schema_start)},
 		{nat_start, (size_t)(nat_end - nat_start)},
+		{cdr_start, (size_t)(cdr_end - cdr_start)},
 	};
 
 	return migrate_by(sql, steps, sizeof(steps) / sizeof(steps[0]));

@@ -57,7 +57,7 @@ int replay_fill(struct store *s)
 		if (s->pending.v[i].type != JOURNAL_RESYNC_END)
 			err = writer_apply(s, &s->pending.v[i]);
 	}
-	return err;
+	return err ? err : rows_cdr_close_open(&s->db->cdr, clock_wall());
 }
 
 void replay_requeue(struct store *s)
@@ -66,7 +66,8 @@ void replay_requeue(struct store *s)
 		const struct journal_record *rec = &s->pending.v[i];
 		uint8_t *body;
 
-		if (id_of(rec) == 0 && rec->type != JOURNAL_HISTORY)
+		if (id_of(rec) == 0 && rec->type != JOURNAL_HISTORY &&
+		    rec->type != JOURNAL_CDR)
 			continue;
 		body = journal_begin(s->journal, rec->len);
 		if (!body) {

@@ -82,6 +82,30 @@ typedef int (*rows_history_fn)(void *arg, const struct history_row *row);
 int rows_history_each(sqlite3 *sql, const struct history_query *q,
 		      rows_history_fn fn, void *arg, wall_ms *oldest);
 
+/* Call records. */
+enum { CDR_PUT, CDR_CLOSE_OPEN, CDR_COUNT, CDR_TRIM, CDR_AGE, CDR_STMTS };
+
+struct rows_cdr {
+	sqlite3_stmt *stmt[CDR_STMTS];
+	int64_t n; /* rows, -1 = not counted yet */
+};
+
+int rows_cdr_prepare(struct rows_cdr *r, sqlite3 *sql);
+void rows_cdr_finish(struct rows_cdr *r);
+/* What a later record wrote is left alone. */
+int rows_cdr_put(struct rows_cdr *r, uint64_t seq, const struct cdr_row *row);
+/* No call is up any more: end those that are not, at @now. */
+int rows_cdr_close_open(struct rows_cdr *r, wall_ms now);
+/* As rows_history_prune(). */
+int rows_cdr_prune(struct rows_cdr *r, int64_t max, wall_ms until,
+		   int64_t budget);
+void rows_cdr_forget(struct rows_cdr *r);
+
+typedef int (*rows_cdr_fn)(void *arg, const char *record);
+/* Any connection; newest first.  @fn ends the reading with an error. */
+int rows_cdr_each(sqlite3 *sql, const struct store_cdr_query *q, rows_cdr_fn fn,
+		  void *arg);
+
 /* -- for the files behind this header -------------------------------------- */
 
 /* Run a statement that gives no rows; strings are not kept by it. */

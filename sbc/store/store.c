@@ -91,7 +91,7 @@ int store_make(struct store **out, const struct store_conf *conf)
 	pthread_mutex_init(&s->refresh_lock, NULL);
 	pthread_mutex_init(&s->db_lock, NULL);
 	pthread_mutex_init(&s->state_lock, NULL);
-	history_init(s, conf->loop);
+	reader_init(s, conf->loop);
 	s->users = 1;
 	s->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	s->done_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -130,7 +130,7 @@ void store_free(struct store *s)
 	db_close(s->db);
 	journal_destroy(s->journal);
 	journal_pending_free(&s->pending);
-	history_free(s);
+	reader_free(s);
 	refresh_clear(&s->fresh);
 	refresh_clear(&s->writing);
 	if (s->wake_fd >= 0)
@@ -189,7 +189,7 @@ void store_close(struct store *s)
 
 	if (!s)
 		return;
-	history_stop(s);
+	reader_stop(s);
 	atomic_store(&s->stop, true);
 	eventfd_write(s->wake_fd, 1);
 	is_hung = !await_threads(s, s->has_thread + s->has_reader);
@@ -229,7 +229,7 @@ int store_load_bindings(struct store *s,
 /* ---- changing ----------------------------------------------------------- */
 
 /* Wake a writer that sleeps, hurry one that gathers for too long. */
-static void after_append(struct store *s)
+void store_appended(struct store *s)
 {
 	writer_wake(s);
 	if (journal_is_half_full(s->journal) &&
@@ -262,7 +262,7 @@ void store_binding_put(struct store *s, const struct binding_row *row)
 		return;
 	row_encode(body, row);
 	journal_append(s->journal, JOURNAL_PUT);
-	after_append(s);
+	store_appended(s);
 }
 
 void store_binding_del(struct store *s, uint64_t id)
@@ -273,7 +273,7 @@ void store_binding_del(struct store *s, uint64_t id)
 		return;
 	memcpy(body, &id, sizeof(id));
 	journal_append(s->journal, JOURNAL_DEL);
-	after_append(s);
+	store_appended(s);
 }
 
 void store_binding_refresh(struct store *s, uint64_t id, uint32_t cseq,
@@ -296,7 +296,7 @@ void store_binding_refresh(struct store *s, uint64_t id, uint32_t cseq,
 	(void)refresh_put(&s->fresh, &r);
 	pthread_mutex_unlock(&s->refresh_lock);
 	if (is_first)
-		after_append(s);
+		store_appended(s);
 }
 
 /* Bindings come first: what happened matters less than what is. */
@@ -311,7 +311,7 @@ void store_history_add(struct store *s, const struct history_row *row)
 		return;
 	history_encode(body, row);
 	journal_append(s->journal, JOURNAL_HISTORY);
-	after_append(s);
+	store_appended(s);
 }
 
 /* ---- filling holes ------------------------------------------------------ */
@@ -355,5 +355,5 @@ void store_resync_end(struct store *s)
 		return;
 	memcpy(body, &s->resync, sizeof(s->resync));
 	journal_append(s->journal, JOURNAL_RESYNC_END);
-	after_append(s);
+	store_appended(s);
 }

@@ -169,8 +169,47 @@ int store_history_find(struct store *s, const char *phone, wall_ms from,
  */
 int store_history_at(struct store *s, const char *phone, wall_ms at,
 		     store_history_fn fn, void *arg);
+
+/* ---- call records --------------------------------------------------------- */
+
+/* One call attempt.  Strings are borrowed. */
+struct cdr_row {
+	const char *id;               /* UUIDv7: ids sort by the calls' begin */
+	wall_ms started_at, ended_at; /* 0 = it is not over yet */
+	const char *record;           /* a JSON object: cdr/cdr.h */
+};
+
+/*
+ * Through the journal; a row with the same id is replaced.  Lost, and told to
+ * the log, when the journal is full.  At the next start the records of calls
+ * that were not over are given the cause "sbc restart".
+ */
+void store_cdr_put(struct store *s, const struct cdr_row *row);
+/* How long they are kept, and never more than 100 000; 0 = no limit of days. */
+void store_cdr_keep(struct store *s, unsigned days);
+
+struct store_cdr_query {
+	wall_ms from, to;  /* from <= begin < to */
+	const char *who;   /* a user or peer on either side; NULL = any */
+	const char *after; /* only older ones than this id; NULL = from the
+			      newest */
+	size_t max;
+};
+
+struct store_cdrs {
+	int err;                    /* 0, or -EIO: the disk is sick */
+	const char *const *records; /* newest first */
+	size_t n;
+};
+
+/* @c lives during the call. */
+typedef void (*store_cdr_fn)(void *arg, const struct store_cdrs *c);
+/* Ask, as store_history_find() does. */
+int store_cdr_find(struct store *s, const struct store_cdr_query *query,
+		   store_cdr_fn fn, void *arg);
+
 /* The asker is gone: it is not called back for @arg any more. */
-void store_history_forget(struct store *s, void *arg);
+void store_forget(struct store *s, void *arg);
 
 /* Poll once a second: the store has holes and the disk is well, begin a resync.
  * False while one is under way.  Also notices a disk that hangs. */

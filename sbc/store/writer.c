@@ -84,19 +84,30 @@ static int apply_history(struct store *s, const struct journal_record *rec)
 	return err ? err : rows_history_add(&s->db->history, rec->seq, &row);
 }
 
+static wall_ms days_ago(unsigned days)
+{
+	return clock_wall() - (wall_ms)days * 86400 * 1000;
+}
+
 /* A little after each piece of news, so that no turn is a long one. */
 static int prune(struct store *s)
 {
+	unsigned days = atomic_load(&s->cdr_days);
 	mono_ms now = clock_mono();
 	bool is_time = now >= s->prune_at;
-	wall_ms until = clock_wall() - (wall_ms)HISTORY_DAYS * 86400 * 1000;
 	int err;
 
 	if (!s->n_added && !is_time)
 		return 0;
 	err = rows_history_prune(&s->db->history, HISTORY_ROWS_MAX,
-				 is_time ? until : 0,
+				 is_time ? days_ago(HISTORY_DAYS) : 0,
 				 HISTORY_PRUNE_ROWS + 2 * s->n_added);
+	if (!err && is_time) { /* not more often: it has to count them */
+		err = rows_cdr_prune(&s->db->cdr, CDR_ROWS_MAX,
+				     days ? days_ago(days) : 0,
+				     HISTORY_PRUNE_ROWS + 2 * s->n_records);
+		s->n_records = 0;
+	}
 	s->n_added = 0;
 	if (is_time)
 		s->prune_at = now + HISTORY_PRUNE_MS;
@@ -115,6 +126,8 @@ int writer_apply(struct store *s, const struct journal_record *rec)
 		err = apply_resync_end(s, rec);
 	else if (rec->type == JOURNAL_HISTORY)
 		err = apply_history(s, rec);
+	else if (rec->type == JOURNAL_CDR)
+		err = call_record_apply(s, rec);
 	if (err != -EINVAL)
 		return err;
 	/* One row that cannot be stored must not hold up the others. */
@@ -179,6 +192,7 @@ static int try_transact(struct store *s, int (*fill)(struct store *s),
 	if (!sqlite3_get_autocommit(s->db->sql))
 		db_exec(s->db->sql, "ROLLBACK");
 	rows_history_forget(&s->db->history);
+	rows_cdr_forget(&s->db->cdr);
 	if (err != -EBUSY) { /* start afresh, whatever it was */
 		db_close(s->db);
 		s->db = NULL;
@@ -317,7 +331,7 @@ int64_t writer_turn(struct store *s, bool flush)
 	}
 	pthread_mutex_unlock(&s->db_lock);
 	store_judge(s);
-	history_turn(s);
+	reader_turn(s);
 	now = clock_mono();
 	if (due == NEVER)
 		return -1;
@@ -354,7 +368,7 @@ static void *writer_main(void *arg)
 	writer_turn(s, true);
 	db_close(s->db);
 	s->db = NULL;
-	history_turn(s);
+	reader_turn(s);
 	eventfd_write(s->done_fd, 1);
 	store_release(s);
 	return NULL;

@@ -8,7 +8,9 @@
  *   writer.c       the thread that moves the journal to the database
  *   replay.c       what a crash left in the journal
  *   store_state.c  ok, degraded or set aside, and the alarms
- *   history.c      questions about the past, and the thread that answers them
+ *   reader.c       the thread that answers questions for the database
+ *   history.c      questions about a phone's flows
+ *   call_record.c  call records, and questions about them
  *
  * No lock is held across a call that may wait for the disk, but for db_lock,
  * which the SIP thread takes only in store_load_bindings().
@@ -39,6 +41,7 @@ enum {
 	HISTORY_DAYS = 30,
 	HISTORY_PRUNE_MS = 60000,
 	HISTORY_PRUNE_ROWS = 500, /* at once, and two for each that was added */
+	CDR_ROWS_MAX = 100000,
 };
 
 /* What had gone wrong when a resync began; rides in JOURNAL_RESYNC_END. */
@@ -47,8 +50,8 @@ struct resync_mark {
 	uint64_t losses, wipes;
 };
 
-/* Who asks about the past; history.c. */
-struct history_desk {
+/* Who asks for the database; reader.c. */
+struct reader_desk {
 	struct loop *loop;
 	/* SIP thread */
 	struct list asked; /* every question that is not answered yet */
@@ -74,7 +77,7 @@ struct store {
 	pthread_t thread, reader;
 	int wake_fd; /* eventfd: work, or stop */
 	int done_fd; /* eventfd, counts the threads that are done */
-	struct history_desk desk;
+	struct reader_desk desk;
 
 	/* SIP thread adds, writer takes all; held for a moment only */
 	pthread_mutex_t refresh_lock;
@@ -93,6 +96,7 @@ struct store {
 	bool has_cure;
 	struct resync_mark cure; /* of the transaction under way */
 	int64_t n_added;         /* rows of the history in it */
+	int64_t n_records;       /* call records since the last pruning */
 	mono_ms prune_at;
 
 	/* both */
@@ -110,7 +114,8 @@ struct store {
 	atomic_uint_fast64_t cured_losses; /* of those: made good by a resync */
 	atomic_uint_fast64_t wipes;        /* databases replaced under way */
 	atomic_uint_fast64_t cured_wipes;
-	atomic_int state; /* enum store_state */
+	atomic_int state;     /* enum store_state */
+	atomic_uint cdr_days; /* that call records are kept; 0 = for ever */
 
 	pthread_mutex_t state_lock;
 	char why[STORE_WHY_BYTES];
@@ -121,6 +126,8 @@ struct store {
 /* store.c: everything but the thread, for tests that turn the crank. */
 int store_make(struct store **out, const struct store_conf *conf);
 void store_free(struct store *s);
+/* SIP thread: a record was appended to the journal. */
+void store_appended(struct store *s);
 /* A user is gone. */
 void store_release(struct store *s);
 
@@ -149,13 +156,17 @@ void replay_requeue(struct store *s);
 /* Rows of the database as pending records have changed them. */
 int replay_each(struct store *s, rows_binding_fn fn, void *arg);
 
-/* history.c */
-void history_init(struct store *s, struct loop *loop);
+/* reader.c */
+void reader_init(struct store *s, struct loop *loop);
 /* The writer has done what it could. */
-void history_turn(struct store *s);
+void reader_turn(struct store *s);
 /* Nobody is called back any more, and the thread ends. */
-void history_stop(struct store *s);
-void history_free(struct store *s);
+void reader_stop(struct store *s);
+void reader_free(struct store *s);
+
+/* call_record.c */
+/* A record of the journal into the open transaction. */
+int call_record_apply(struct store *s, const struct journal_record *rec);
 
 /* store_state.c */
 void store_judge(struct store *s);

@@ -305,7 +305,7 @@ int store_history_find(struct store *s, const char *phone, wall_ms from,
 	return note_question(fn, arg);
 }
 
-void store_history_forget(struct store *s, void *arg)
+void store_forget(struct store *s, void *arg)
 {
 	asked.forgotten += asked.arg == arg;
 	asked.fn = NULL;

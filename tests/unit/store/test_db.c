@@ -37,7 +37,7 @@ static void a_new_database_is_private_and_in_wal_mode(void **state)
 	stat(r.db, &st);
 	assert_int_equal(st.st_mode & 0777, 0600);
 	assert_int_equal(rig_count(&r, "sbc.db-wal"), 1);
-	assert_int_equal(rig_ask(&r, "PRAGMA user_version"), 2);
+	assert_int_equal(rig_ask(&r, "PRAGMA user_version"), 3);
 	db_close(db);
 	db_close(NULL);
 	rig_done(&r);

@@ -141,7 +141,7 @@ static void who_has_gone_is_not_called_back(void **state)
 
 	assert_int_equal(store_history_at(s, "204", T0 + 1, take, &gone), 0);
 	assert_int_equal(store_history_at(s, "204", T0 + 1, take, &stays), 0);
-	store_history_forget(s, &gone);
+	store_forget(s, &gone);
 	await(&stays);
 	assert_int_equal(gone.answers, 0);
 }

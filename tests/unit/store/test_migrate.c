@@ -133,7 +133,7 @@ static void a_database_of_version_1_keeps_its_bindings(void **state)
 			" 1003)"),
 		0);
 	assert_int_equal(migrate(*state), 0);
-	assert_int_equal(ask(*state, "PRAGMA user_version"), 2);
+	assert_int_equal(ask(*state, "PRAGMA user_version"), 3);
 	assert_int_equal(rows_binding_prepare(&rows, *state), 0);
 	assert_int_equal(rows_binding_each(&rows, check_old_row, &n), 0);
 	assert_int_equal(n, 1);

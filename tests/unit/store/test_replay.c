@@ -291,7 +291,7 @@ static void what_the_first_version_left_is_taken_over(void **state)
 	assert_int_equal(all(0)->n, 2);
 	assert_int_equal(load.cseq[1], 71);
 	assert_int_equal(load.cseq[2], 72);
-	assert_int_equal(rig_ask(&rig, "PRAGMA user_version"), 2);
+	assert_int_equal(rig_ask(&rig, "PRAGMA user_version"), 3);
 	assert_int_equal(rig_ask(&rig, "SELECT max(nat_flags) FROM binding"),
 			 0);
 }
