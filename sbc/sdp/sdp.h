@@ -60,6 +60,9 @@ struct sdp {
  * ends (bare LF), unknown lines and the order of lines within a section.
  */
 int sdp_read(struct sdp **out, struct str text);
+/* @from as an object of its own, also when it was put together of slices of
+ * others.  -ENOMEM. */
+int sdp_copy(struct sdp **out, const struct sdp *from);
 void sdp_free(struct sdp *sdp); /* accepts NULL */
 
 /* The codec name of format @i: from a=rtpmap, else the static payload types
