@@ -15,25 +15,6 @@
 #include "core/rand.h"
 #include "sip/stack.h"
 
-struct sip_dialog {
-	struct list link;        /* in sip_stack.dialogs */
-	struct hash_node forker; /* in sip_stack.forkers, with @forked */
-	struct sip_stack *sip;
-	nta_leg_t *leg;
-	su_home_t home[1];
-	sip_from_t *local; /* caller side */
-	/* Of a SUBSCRIBE's callee side: To and From, for its twins. */
-	sip_to_t *mine;
-	sip_from_t *peer;
-	url_t *target; /* Request-URI until the leg has one */
-	struct sip_flow flow;
-	sip_dialog_fn request, forked;
-	void *arg;
-	char call_id[LIMIT_CALLID_BYTES + 1];
-	const char *contact_user; /* NULL = none */
-	struct credentials *as;   /* NULL = none */
-};
-
 /* ---- life ----------------------------------------------------------------------------- */
 
 /* The last thing done with the dialog: its owner may destroy it. */
@@ -47,7 +28,7 @@ static void tell(sip_dialog_fn fn, void *arg, struct sip_txn *txn)
 	msg_destroy(msg);
 }
 
-static int on_request(struct sip_dialog *d, nta_leg_t *leg, nta_incoming_t *irq,
+int dialog_on_request(struct sip_dialog *d, nta_leg_t *leg, nta_incoming_t *irq,
 		      const sip_t *s)
 {
 	struct sip_txn *txn;
@@ -59,12 +40,17 @@ static int on_request(struct sip_dialog *d, nta_leg_t *leg, nta_incoming_t *irq,
 	}
 	if (txn_from_leg(&txn, d->sip, irq, s))
 		return 500;
+	if (d->is_named)
+		txn->contact_user =
+			su_strdup(msg_home(txn->msg), d->contact_user);
+	if (d->mirror && !d->mirror->first_cseq)
+		d->mirror->first_cseq = s->sip_cseq->cs_seq;
 	tell(d->request, d->arg, txn);
 	return 0;
 }
 
-static int dialog_new(struct sip_dialog **out, struct sip_stack *sip,
-		      const struct sip_dialog_conf *conf)
+int dialog_new(struct sip_dialog **out, struct sip_stack *sip,
+	       const struct sip_dialog_conf *conf)
 {
 	struct sip_dialog *d = calloc(1, sizeof(*d));
 
@@ -140,9 +126,10 @@ int sip_dialog_call(struct sip_dialog **out, struct sip_stack *sip,
 		err = set_credentials(d, &conf->credentials);
 	if (err)
 		goto fail;
-	d->leg = nta_leg_tcreate(
-		sip->agent, on_request, d, SIPTAG_CALL_ID_STR(d->call_id),
-		SIPTAG_FROM(d->local), SIPTAG_TO(to), TAG_END());
+	d->leg = nta_leg_tcreate(sip->agent, dialog_on_request, d,
+				 SIPTAG_CALL_ID_STR(d->call_id),
+				 SIPTAG_FROM(d->local), SIPTAG_TO(to),
+				 TAG_END());
 	err = d->leg ? 0 : -ENOMEM;
 	if (!err && conf->forked)
 		err = forker_add(d, conf->forked);
@@ -191,10 +178,11 @@ int sip_dialog_answer(struct sip_dialog **out, struct sip_txn *txn,
 		if (!d->peer)
 			goto fail;
 	}
-	d->leg = nta_leg_tcreate(
-		txn->sip->agent, on_request, d, SIPTAG_CALL_ID(s->sip_call_id),
-		SIPTAG_FROM(local), SIPTAG_TO(s->sip_from),
-		NTATAG_REMOTE_CSEQ(s->sip_cseq->cs_seq), TAG_END());
+	d->leg = nta_leg_tcreate(txn->sip->agent, dialog_on_request, d,
+				 SIPTAG_CALL_ID(s->sip_call_id),
+				 SIPTAG_FROM(local), SIPTAG_TO(s->sip_from),
+				 NTATAG_REMOTE_CSEQ(s->sip_cseq->cs_seq),
+				 TAG_END());
 	if (!d->leg || nta_leg_server_route(d->leg, s->sip_record_route,
 					    usable_contact(s)) < 0)
 		goto fail;
@@ -230,7 +218,7 @@ int sip_dialog_twin(struct sip_dialog **out, const struct sip_dialog *d,
 	if (!local ||
 	    sip_to_tag(twin->home, local, rand_token(tag, TAG_CHARS)) < 0)
 		goto fail;
-	twin->leg = nta_leg_tcreate(d->sip->agent, on_request, twin,
+	twin->leg = nta_leg_tcreate(d->sip->agent, dialog_on_request, twin,
 				    SIPTAG_CALL_ID_STR(twin->call_id),
 				    SIPTAG_FROM(local), SIPTAG_TO(d->peer),
 				    TAG_END());
@@ -251,6 +239,8 @@ void sip_dialog_destroy(struct sip_dialog *d)
 	if (d->forked)
 		hash_remove(&d->sip->forkers, &d->forker);
 	nta_leg_destroy(d->leg);
+	if (d->mirror)
+		d->mirror->mirror = NULL;
 	if (d->as)
 		d->as->dialog = NULL;
 	credentials_unref(d->as);
@@ -305,10 +295,10 @@ static int fork_leg(struct sip_dialog *d, const struct sip_dialog *from,
 
 	snprintf(cseq, sizeof(cseq), "%u", nta_leg_get_seq(from->leg));
 	d->leg = nta_leg_tcreate(
-		d->sip->agent, on_request, d, SIPTAG_CALL_ID(s->sip_call_id),
-		SIPTAG_FROM(from->local), SIPTAG_TO(s->sip_from),
-		NTATAG_REMOTE_CSEQ(s->sip_cseq->cs_seq), SIPTAG_CSEQ_STR(cseq),
-		TAG_END());
+		d->sip->agent, dialog_on_request, d,
+		SIPTAG_CALL_ID(s->sip_call_id), SIPTAG_FROM(from->local),
+		SIPTAG_TO(s->sip_from), NTATAG_REMOTE_CSEQ(s->sip_cseq->cs_seq),
+		SIPTAG_CSEQ_STR(cseq), TAG_END());
 	return d->leg && nta_leg_server_route(d->leg, s->sip_record_route,
 					      usable_contact(s)) >= 0
 		       ? 0
@@ -351,9 +341,37 @@ fail:
 
 /* ---- requests --------------------------------------------------------------------------- */
 
+/* What an adopted or diverted dialog has beside the library's. */
+static int add_of_dialog(msg_t *msg, struct sip_dialog *d, sip_method_t number,
+			 const char *name)
+{
+	const struct sip_header detour = {"Route", d->detour};
+	const sip_route_t *set = NULL;
+	su_home_t *home = msg_home(msg);
+	sip_t *s = sip_object(msg);
+	int err = 0;
+
+	if (d->first_cseq && number != sip_method_ack &&
+	    !nta_leg_get_seq(d->leg)) {
+		s->sip_cseq =
+			sip_cseq_create(home, d->first_cseq, number, name);
+		err = s->sip_cseq ? 0 : -ENOMEM;
+	}
+	if (err || !d->detour)
+		return err;
+	err = header_add(msg, &detour);
+	if (!err && !nta_leg_get_route(d->leg, &set, NULL) && set)
+		err = msg_header_insert(
+			      msg, (msg_pub_t *)s,
+			      (msg_header_t *)sip_route_dup(home, set)) < 0
+			      ? -ENOMEM
+			      : 0;
+	return err;
+}
+
 static int request_build(msg_t **out, struct sip_stack *sip, nta_leg_t *leg,
 			 const url_t *target, const struct sip_message *m,
-			 const struct sip_flow *flow, const char *contact_user,
+			 const struct sip_flow *flow, struct sip_dialog *d,
 			 uint32_t ack_seq)
 {
 	msg_t *msg = nta_msg_create(sip->agent, 0);
@@ -368,7 +386,7 @@ static int request_build(msg_t **out, struct sip_stack *sip, nta_leg_t *leg,
 		 m->max_forwards < 0 ? 0
 		 : m->max_forwards   ? m->max_forwards
 				     : 70);
-	err = message_add(msg, m, flow, contact_user);
+	err = message_add(msg, m, flow, d ? d->contact_user : NULL);
 	if (err)
 		goto fail;
 	err = -ENOMEM;
@@ -381,6 +399,8 @@ static int request_build(msg_t **out, struct sip_stack *sip, nta_leg_t *leg,
 				      msg_home(msg), ack_seq, SIP_METHOD_ACK)) <
 		    0)
 		goto fail;
+	if (d && add_of_dialog(msg, d, number, name))
+		goto fail;
 	if (nta_msg_request_complete(msg, leg, number, name,
 				     (url_string_t *)target) < 0)
 		goto fail;
@@ -389,6 +409,13 @@ static int request_build(msg_t **out, struct sip_stack *sip, nta_leg_t *leg,
 fail:
 	msg_destroy(msg);
 	return err;
+}
+
+static int dialog_build(msg_t **out, struct sip_dialog *d,
+			const struct sip_message *m, uint32_t ack_seq)
+{
+	return request_build(out, d->sip, d->leg, d->target, m, &d->flow, d,
+			     ack_seq);
 }
 
 uint32_t dialog_next_cseq(struct sip_dialog *d, enum sip_method method)
@@ -420,8 +447,7 @@ int sip_dialog_request(struct sip_dialog *d, struct sip_txn **out,
 		return -EINVAL;
 	if (d->sip->client_txns >= LIMIT_CLIENT_TXNS && m->method != SIP_BYE)
 		return -EAGAIN;
-	err = request_build(&msg, d->sip, d->leg, d->target, m, &d->flow,
-			    d->contact_user, 0);
+	err = dialog_build(&msg, d, m, 0);
 	if (!err)
 		err = txn_send(&txn, d->sip, msg, &d->flow, fn, arg);
 	if (err)
@@ -491,8 +517,7 @@ int sip_dialog_ack(struct sip_dialog *d, struct sip_txn *txn,
 		ack = *m;
 	ack.status = 0;
 	ack.method = SIP_ACK;
-	err = request_build(&msg, d->sip, d->leg, d->target, &ack, &d->flow,
-			    d->contact_user, invite_seq(txn));
+	err = dialog_build(&msg, d, &ack, invite_seq(txn));
 	return err ? err : ack_send(txn, msg, &d->flow);
 }
 
@@ -570,4 +595,14 @@ const struct sip_flow *sip_dialog_flow(const struct sip_dialog *d)
 const char *sip_dialog_call_id(const struct sip_dialog *d)
 {
 	return d->call_id;
+}
+
+const char *sip_dialog_local_tag(const struct sip_dialog *d)
+{
+	return nta_leg_get_tag(d->leg);
+}
+
+const char *sip_dialog_remote_tag(const struct sip_dialog *d)
+{
+	return nta_leg_get_rtag(d->leg);
 }

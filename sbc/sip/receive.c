@@ -400,6 +400,19 @@ static void hand_to_handler(struct sip_stack *sip, msg_t *msg, sip_t *s)
 		sip_request_drop(&req);
 }
 
+/* Another box of ours may have made its dialog.  True: @msg is taken. */
+static bool is_astray(struct sip_stack *sip, msg_t *msg, sip_t *s)
+{
+	struct sip_request req = {.sip = sip, .msg = msg};
+
+	if (!sip->conf.stray || !s->sip_from->a_tag ||
+	    s->sip_request->rq_method == sip_method_cancel ||
+	    view_fill(&req.view, msg_home(msg), msg, s))
+		return false;
+	arrival_note(sip, &req.view);
+	return sip->conf.stray(sip->conf.arg, &req);
+}
+
 int receive_request(struct sip_stack *sip, nta_agent_t *agent, msg_t *msg,
 		    sip_t *s)
 {
@@ -411,7 +424,7 @@ int receive_request(struct sip_stack *sip, nta_agent_t *agent, msg_t *msg,
 	}
 	if (s->sip_request->rq_method == sip_method_cancel ||
 	    (s->sip_to && s->sip_to->a_tag)) {
-		if (dialog_forked(sip, msg, s))
+		if (dialog_forked(sip, msg, s) || is_astray(sip, msg, s))
 			return 0;
 		answer_status(sip, msg, 481);
 		nta_msg_discard(agent, msg);

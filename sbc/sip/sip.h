@@ -171,6 +171,10 @@ struct sip_conf {
 	 * The handler ends it with exactly one of sip_request_answer(),
 	 * sip_request_drop(), sip_request_accept(), before it returns. */
 	void (*request)(void *arg, struct sip_request *req);
+	/* A request with a To-tag of no dialog that we know: it may belong to
+	 * another box of ours.  True: it has been ended as above.  NULL, or
+	 * false: it is answered 481. */
+	bool (*stray)(void *arg, struct sip_request *req);
 	/* May a bad request of this peer be answered (400, 405, 416, 420, 481,
 	 * 501, 505)?  For realms that are silent to strangers.  NULL = yes. */
 	bool (*may_answer)(void *arg, const struct sip_flow *flow,
@@ -183,7 +187,7 @@ struct sip_conf {
 			 int status);
 	void *arg;
 	/* Methods taken beside SIP_METHODS, as such bits; SUBSCRIBE, NOTIFY,
-	 * MESSAGE and PUBLISH can be.  All others are answered 405. */
+	 * MESSAGE, PUBLISH and REFER can be.  All others: 405. */
 	uint32_t methods;
 	unsigned t1_ms; /* RFC 3261 T1; 0 = 500 */
 };
@@ -354,6 +358,30 @@ int sip_send(struct sip_stack *sip, struct sip_txn **out,
 const char *sip_view_header(const struct sip_view *view, const char *name,
 			    unsigned i);
 
+/* ---- transfers (RFC 3515, RFC 3891) -------------------------------------- */
+
+/* Names a dialog as whoever gets it knows it: @to_tag is its own. */
+struct sip_replaces {
+	char call_id[LIMIT_CALLID_BYTES + 1], to_tag[128], from_tag[128];
+	bool early_only;
+};
+
+struct sip_refer_to {
+	char user[LIMIT_USER_BYTES]; /* without escapes; "" = none */
+	char host[256];              /* "" = none: tel: */
+	enum sip_method method;      /* INVITE, or SIP_UNKNOWN: any other */
+	bool has_replaces;
+	struct sip_replaces replaces;
+};
+
+/* -EINVAL: malformed, too long, or one of the tags is missing. */
+int sip_replaces_parse(struct sip_replaces *out, struct str value);
+/* From a Refer-To header's value.  -EINVAL likewise; -EPROTONOSUPPORT: a
+ * scheme other than sip: and tel:. */
+int sip_refer_to_parse(struct sip_refer_to *out, struct str value);
+/* The RFC's phrase for @status; never NULL. */
+const char *sip_phrase(int status);
+
 /* ---- dialogs ------------------------------------------------------------ */
 
 /* A request inside the dialog that is not a retransmission; @txn must be
@@ -417,10 +445,41 @@ int sip_dialog_ack(struct sip_dialog *d, struct sip_txn *txn,
 /* A re-INVITE, SUBSCRIBE or NOTIFY, or the 2xx to one, moved the remote target
  * (RFC 3261 12.2, RFC 6665 4.4.1); without a Contact it stays. */
 void sip_dialog_retarget(struct sip_dialog *d, const struct sip_view *view);
+/* The user part of our Contact from now on, also in the answers to its INVITE
+ * @txn (NULL = none).  -ENOMEM, -EINVAL. */
+int sip_dialog_name(struct sip_dialog *d, struct sip_txn *txn,
+		    const char *user);
+/*
+ * What another box must know to go on with a dialog.  @route: the route set as
+ * a Route header's value, NULL = none; @target: the remote target.
+ */
+struct sip_dialog_ids {
+	const char *call_id, *local_tag, *remote_tag, *target, *route;
+};
+/* Of @d, as far as is known; the texts lie in @mem.  -EINVAL: it has no remote
+ * tag or target yet; -ENOSPC. */
+int sip_dialog_ids(const struct sip_dialog *d, struct sip_dialog_ids *out,
+		   char *mem, size_t cap);
+/*
+ * A dialog that another box made, established.  Takes flow, request, arg, users
+ * and hosts of @conf; our first request in it has number @cseq, 0 = any.
+ */
+int sip_dialog_adopt(struct sip_dialog **out, struct sip_stack *sip,
+		     const struct sip_dialog_conf *conf,
+		     const struct sip_dialog_ids *ids, uint32_t cseq);
+/* The two are one dialog that goes through us: numbers of requests go on where
+ * the other end's began. */
+void sip_dialog_mirror(struct sip_dialog *a, struct sip_dialog *b);
+/* @route goes before the route set of each request; NULL = nothing more.
+ * -ENOMEM. */
+int sip_dialog_detour(struct sip_dialog *d, const char *route);
 /* From now on send along @flow. */
 void sip_dialog_move(struct sip_dialog *d, const struct sip_flow *flow);
 const struct sip_flow *sip_dialog_flow(const struct sip_dialog *d);
 const char *sip_dialog_call_id(const struct sip_dialog *d);
+/* Our tag and the peer's; NULL = it has none yet. */
+const char *sip_dialog_local_tag(const struct sip_dialog *d);
+const char *sip_dialog_remote_tag(const struct sip_dialog *d);
 
 /* ---- digest (RFC 7616, RFC 8760) ---------------------------------------- */
 

@@ -207,6 +207,7 @@ struct sip_txn {
 	void *arg;
 	struct sip_flow flow;
 	char tag[TAG_CHARS + 1];   /* server side: our To-tag */
+	const char *contact_user;  /* of its answers, in msg; NULL = none */
 	char branch[BRANCH_BYTES]; /* client side */
 	enum sip_method method;
 	int final; /* status of the final response, 0 = none yet */
@@ -260,6 +261,35 @@ int credentials_to_ack(msg_t *ack, const struct sip_txn *txn);
 
 enum { CALLID_CHARS = 24 }; /* of one that we make */
 
+struct sip_dialog {
+	struct list link;        /* in sip_stack.dialogs */
+	struct hash_node forker; /* in sip_stack.forkers, with @forked */
+	struct sip_stack *sip;
+	nta_leg_t *leg;
+	su_home_t home[1];
+	sip_from_t *local; /* caller side */
+	/* Of a SUBSCRIBE's callee side: To and From, for its twins. */
+	sip_to_t *mine;
+	sip_from_t *peer;
+	url_t *target; /* Request-URI until the leg has one */
+	struct sip_flow flow;
+	sip_dialog_fn request, forked;
+	void *arg;
+	char call_id[LIMIT_CALLID_BYTES + 1];
+	const char *contact_user; /* NULL = none */
+	bool is_named;            /* answers carry contact_user, too */
+	const char *detour;       /* Route before the route set; NULL = none */
+	uint32_t first_cseq;      /* of our first request; 0 = any */
+	struct sip_dialog *mirror;
+	struct credentials *as; /* NULL = none */
+};
+
+/* A bare one; -ENOMEM. */
+int dialog_new(struct sip_dialog **out, struct sip_stack *sip,
+	       const struct sip_dialog_conf *conf);
+/* nta_request_f of its leg. */
+int dialog_on_request(struct sip_dialog *d, nta_leg_t *leg, nta_incoming_t *irq,
+		      const sip_t *s);
 void dialog_destroy_all(struct sip_stack *sip);
 /* For a further request in it; 0 = no memory. */
 uint32_t dialog_next_cseq(struct sip_dialog *d, enum sip_method method);

@@ -272,7 +272,7 @@ int sip_txn_answer(struct sip_txn *txn, const struct sip_message *m)
 	msg = nta_msg_create(txn->sip->agent, 0);
 	if (!msg)
 		return -ENOMEM;
-	err = message_add(msg, m, &txn->flow, NULL);
+	err = message_add(msg, m, &txn->flow, txn->contact_user);
 	if (!err && nta_incoming_complete_response(txn->irq, msg, m->status,
 						   phrase ? phrase : "Refused",
 						   TAG_END()) < 0)

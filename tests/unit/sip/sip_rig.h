@@ -44,6 +44,7 @@ struct rig {
 	bool silent;
 	/* What the handler does and saw. */
 	void (*handle)(struct rig *rig, struct sip_request *req);
+	bool (*stray)(struct rig *rig, struct sip_request *req);
 	unsigned requests;
 	struct sip_txn *txn;
 	struct sip_dialog *dialog;
@@ -79,6 +80,13 @@ static inline void rig_request(void *arg, struct sip_request *req)
 
 	rig->requests++;
 	rig->handle(rig, req);
+}
+
+static inline bool rig_stray(void *arg, struct sip_request *req)
+{
+	struct rig *rig = arg;
+
+	return rig->stray && rig->stray(rig, req);
 }
 
 static inline bool rig_may_answer(void *arg, const struct sip_flow *flow,
@@ -144,6 +152,7 @@ static inline int rig_setup(void **state)
 {
 	struct rig *rig = calloc(1, sizeof(*rig));
 	struct sip_conf conf = {.request = rig_request,
+				.stray = rig_stray,
 				.may_answer = rig_may_answer,
 				.heard = rig_heard,
 				.answered = rig_answered,
