@@ -59,8 +59,11 @@ static void trust_trunks(struct sbc *sbc)
 	size_t n = config_trunks(sbc->config, &trunks);
 
 	for (size_t i = 0; i < n; i++)
-		screen_promote(sbc->screen, &trunks[i].host, SCREEN_TRUNK,
-			       INT64_MAX);
+		for (unsigned h = 0; h < trunks[i].n_hosts; h++)
+			if (addr_is_set(&trunks[i].hosts[h].addr))
+				screen_promote(sbc->screen,
+					       &trunks[i].hosts[h].addr,
+					       SCREEN_TRUNK, INT64_MAX);
 }
 
 /* The new configuration is in force as a whole or not at all; calls stay. */

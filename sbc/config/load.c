@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,8 +59,8 @@ unsigned option_line(const struct load *l, size_t i, const char *name)
 	const struct section_type *t = &conf_types[s->type];
 
 	for (unsigned o = 0; o < t->n_options; o++)
-		if (s->lines[o] && !strcmp(t->options[o].name, name))
-			return s->lines[o];
+		if (!strcmp(t->options[o].name, name))
+			return l->lines[s->first_line + o];
 	return 0;
 }
 
@@ -71,8 +72,16 @@ static bool open_section(struct load *l, enum conf_type type, unsigned line,
 	const struct section_type *t = &conf_types[type];
 	char **array = (char **)((char *)l->c + t->array);
 	size_t *count = (size_t *)((char *)l->c + t->count);
+	size_t first = l->n_lines;
 	char *at;
 
+	for (unsigned i = 0; i < t->n_options; i++) {
+		if (!array_room(&l->lines, l->n_lines, sizeof(*l->lines))) {
+			load_oom(l);
+			return false;
+		}
+		l->lines[l->n_lines++] = 0;
+	}
 	if (!array_room(&l->sections, l->n_sections, sizeof(*l->sections)) ||
 	    !array_room(array, *count, t->size)) {
 		load_oom(l);
@@ -83,7 +92,11 @@ static bool open_section(struct load *l, enum conf_type type, unsigned line,
 	if (type != TYPE_SBC)
 		str_copy(at + t->name_at, LIMIT_NAME_BYTES, str_of(name));
 	l->sections[l->n_sections++] = (struct section){
-		.type = type, .line = line, .index = (*count)++};
+		.type = type,
+		.line = line,
+		.index = (*count)++,
+		.first_line = first,
+	};
 	return true;
 }
 
@@ -151,11 +164,10 @@ static const char *nearest_option(const struct section_type *t, const char *key)
 static void read_option(struct load *l, const struct uci_item *item)
 {
 	size_t i = l->n_sections - 1;
-	struct section *sec = &l->sections[i];
-	const struct section_type *t = &conf_types[sec->type];
+	const struct section_type *t = &conf_types[l->sections[i].type];
 	const struct option *o;
 	struct setting s;
-	unsigned n = 0;
+	unsigned n = 0, *line;
 
 	while (n < t->n_options && strcmp(t->options[n].name, item->key))
 		n++;
@@ -168,20 +180,21 @@ static void read_option(struct load *l, const struct uci_item *item)
 		return;
 	}
 	o = &t->options[n];
+	line = &l->lines[l->sections[i].first_line + n];
 	if (o->list != (item->kind == UCI_LIST)) {
 		load_fault(l, item->line, "%s '%s': %s is written as '%s %s'",
 			   t->name, section_name(l, i), o->name,
 			   o->list ? "list" : "option", o->name);
 		return;
 	}
-	if (sec->lines[n] && !o->list) {
+	if (*line && !o->list) {
 		load_fault(l, item->line,
 			   "%s '%s': option '%s' was given in line %u already",
-			   t->name, section_name(l, i), o->name, sec->lines[n]);
+			   t->name, section_name(l, i), o->name, *line);
 		return;
 	}
-	if (!sec->lines[n])
-		sec->lines[n] = item->line;
+	if (!*line)
+		*line = item->line;
 	s = (struct setting){l,          i,          o, section_at(l, i),
 			     item->line, item->value};
 	o->set(&s);
@@ -228,7 +241,7 @@ static void standard_options(struct load *l, size_t i)
 		struct setting s = {l,         i,          o, section_at(l, i),
 				    sec->line, o->standard};
 
-		if (sec->lines[n])
+		if (l->lines[sec->first_line + n])
 			continue;
 		if (o->need)
 			load_fault(l, sec->line, "%s '%s' needs '%s %s'",
@@ -270,14 +283,86 @@ static void standard_phone(struct load *l, size_t i)
 		p->digest = CONF_DIGEST_UNSET;
 }
 
+/* Members of the policy that a trunk may leave to its realm. */
+static const struct {
+	const char *option;
+	size_t at;
+} inherited[] = {
+	{"ptime", offsetof(struct conf_policy, ptime_ms)},
+	{"media", offsetof(struct conf_policy, media)},
+	{"dtmf", offsetof(struct conf_policy, dtmf)},
+	{"rel100", offsetof(struct conf_policy, rel100)},
+	{"session_expires", offsetof(struct conf_policy, session_expires_s)},
+	{"min_se", offsetof(struct conf_policy, min_se_s)},
+	{"refer", offsetof(struct conf_policy, refer)},
+};
+
+static void inherit_codecs(struct load *l, struct conf_policy *to,
+			   const struct conf_policy *from)
+{
+	for (unsigned i = 0; i < from->n_codecs; i++) {
+		if (!array_room(&to->codecs, i, sizeof(*to->codecs))) {
+			load_oom(l);
+			return;
+		}
+		memcpy(to->codecs[i], from->codecs[i], sizeof(*to->codecs));
+		to->n_codecs = i + 1;
+	}
+}
+
+/* Once the realms are complete. */
+static void inherit(struct load *l, size_t i)
+{
+	struct conf_trunk *t = section_at(l, i);
+	const struct conf_realm *r = NULL;
+
+	for (size_t n = 0; n < l->c->n_realms && !r; n++)
+		if (!strcmp(l->c->realms[n].name, t->realm))
+			r = &l->c->realms[n];
+	if (!r)
+		return; /* validate() tells */
+	for (size_t n = 0; n < sizeof(inherited) / sizeof(*inherited); n++)
+		if (!option_line(l, i, inherited[n].option))
+			memcpy((char *)&t->policy + inherited[n].at,
+			       (const char *)&r->policy + inherited[n].at,
+			       sizeof(unsigned));
+	if (!option_line(l, i, "codec"))
+		inherit_codecs(l, &t->policy, &r->policy);
+}
+
 static void standard_trunk(struct load *l, size_t i)
 {
 	struct conf_trunk *t = section_at(l, i);
+	uint16_t port = l->sections[i].port;
 
-	t->port_written = l->sections[i].port != 0;
-	if (addr_is_set(&t->host))
-		addr_set_port(&t->host,
-			      t->port_written ? l->sections[i].port : 5060);
+	for (unsigned n = 0; n < t->n_hosts; n++) {
+		struct conf_host *h = &t->hosts[n];
+
+		if (port)
+			h->port = port;
+		if (addr_is_set(&h->addr))
+			addr_set_port(&h->addr, h->port ? h->port : 5060);
+	}
+	if (t->n_hosts) {
+		t->host = t->hosts[0].addr;
+		t->port_written = t->hosts[0].port != 0;
+	}
+	if (!t->auth_user[0])
+		strcpy(t->auth_user, t->username);
+	/* Where there is a choice, or a registration that may be lost. */
+	if (!option_line(l, i, "options_interval") &&
+	    (t->do_register || t->n_hosts > 1 || !addr_is_set(&t->host)))
+		t->options_interval_s = 30;
+}
+
+/* A realm passes all that it can, unless it is told what. */
+static void standard_media(struct load *l, size_t i)
+{
+	struct conf_realm *r = section_at(l, i);
+
+	if (!r->policy.media)
+		r->policy.media = CONF_MEDIA_AUDIO | CONF_MEDIA_VIDEO |
+				  CONF_MEDIA_IMAGE | CONF_MEDIA_OTHER;
 }
 
 static void standard_values(struct load *l)
@@ -289,6 +374,7 @@ static void standard_values(struct load *l)
 		switch (l->sections[i].type) {
 		case TYPE_REALM:
 			standard_realm(l, i);
+			standard_media(l, i);
 			break;
 		case TYPE_PHONE:
 			standard_phone(l, i);
@@ -300,6 +386,9 @@ static void standard_values(struct load *l)
 			break;
 		}
 	}
+	for (size_t i = 0; i < l->n_sections && !l->oom; i++)
+		if (l->sections[i].type == TYPE_TRUNK)
+			inherit(l, i);
 	for (size_t i = 0; i < l->c->n_realms && l->c->n_globals; i++) {
 		struct conf_realm *r = &l->c->realms[i];
 		const char *host = l->c->globals->hostname;
@@ -350,6 +439,7 @@ int config_parse(struct config **out, const char *name, struct str text,
 		*out = c;
 	}
 	free(l->sections);
+	free(l->lines);
 	free(l->refs);
 	free(l);
 	return err;

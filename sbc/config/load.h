@@ -23,13 +23,14 @@ enum {
 	CONF_TRUNKS = 4096,
 	CONF_ROUTES = 4096,
 	CONF_KEY_BYTES = 16, /* least of a flow_key */
-	CONF_OPTIONS = 24,   /* of a section type, see options.c */
+	CONF_RULES = 1024,
 };
 
-/* One name of a realm or trunk, or the host of a trunk, in a hash. */
+/* One name of a realm or trunk, or a host of a trunk, in a hash. */
 struct conf_index {
 	struct hash_node node;
 	const void *what;
+	const struct conf_host *host; /* of a trunk in trunk_hosts */
 };
 
 struct config {
@@ -39,7 +40,8 @@ struct config {
 	struct conf_phone *phones;
 	struct conf_trunk *trunks;
 	struct conf_route *routes;
-	size_t n_globals, n_realms, n_phones, n_trunks, n_routes;
+	struct conf_rule *rules;
+	size_t n_globals, n_realms, n_phones, n_trunks, n_routes, n_rules;
 
 	struct conf_index *index; /* nodes of the three below */
 	struct hash realm_names, trunk_names, trunk_hosts;
@@ -49,16 +51,23 @@ struct config {
 /* Fill the hashes once the arrays do not move any more.  -ENOMEM. */
 int config_index(struct config *c);
 
-enum conf_type { TYPE_SBC, TYPE_REALM, TYPE_PHONE, TYPE_TRUNK, TYPE_ROUTE };
-enum { CONF_TYPES = TYPE_ROUTE + 1 };
+enum conf_type {
+	TYPE_SBC,
+	TYPE_REALM,
+	TYPE_PHONE,
+	TYPE_TRUNK,
+	TYPE_ROUTE,
+	TYPE_RULE,
+	CONF_TYPES
+};
 
 /* A section of the file. */
 struct section {
 	enum conf_type type;
 	unsigned line;
-	size_t index;                 /* in the snapshot's array */
-	uint16_t port;                /* of a trunk, 0 = not written */
-	unsigned lines[CONF_OPTIONS]; /* of each option, 0 = not written */
+	size_t index;      /* in the snapshot's array */
+	uint16_t port;     /* of a trunk, 0 = not written */
+	size_t first_line; /* of its options, in load.lines */
 };
 
 /* A name that must exist elsewhere in the file; looked up at the end. */
@@ -79,6 +88,10 @@ struct load {
 	bool failed, oom;
 	struct section *sections;
 	size_t n_sections;
+	/* For each section one per option of its type: where it is written,
+	 * 0 = nowhere. */
+	unsigned *lines;
+	size_t n_lines;
 	struct reference *refs;
 	size_t n_refs;
 	char secrets[256]; /* option secrets */

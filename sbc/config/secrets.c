@@ -166,6 +166,10 @@ static char **secret_text(const struct load *l, size_t i, const char **option)
 		*option = "password";
 		return &((struct conf_phone *)section_at(l, i))->password;
 	}
+	if (l->sections[i].type == TYPE_TRUNK) {
+		*option = "password";
+		return &((struct conf_trunk *)section_at(l, i))->password;
+	}
 	if (l->sections[i].type == TYPE_SBC) {
 		*option = "flow_key";
 		return &((struct conf_global *)section_at(l, i))->flow_key;

@@ -33,6 +33,14 @@ static void realm_clear(struct conf_realm *r)
 	free(r->aliases);
 	free(r->addresses);
 	free(r->listen);
+	free(r->policy.codecs);
+}
+
+static void trunk_clear(struct conf_trunk *t)
+{
+	free(t->hosts);
+	forget_secret(t->password);
+	free(t->policy.codecs);
 }
 
 void config_unref(struct config *c)
@@ -49,8 +57,12 @@ void config_unref(struct config *c)
 		realm_clear(&c->realms[i]);
 	for (size_t i = 0; i < c->n_phones; i++)
 		forget_secret(c->phones[i].password);
-	for (size_t i = 0; i < c->n_globals; i++)
+	for (size_t i = 0; i < c->n_trunks; i++)
+		trunk_clear(&c->trunks[i]);
+	for (size_t i = 0; i < c->n_globals; i++) {
 		forget_secret(c->globals[i].flow_key);
+		free(c->globals[i].emergency);
+	}
 	for (size_t i = 0; i < c->n_routes; i++)
 		free(c->routes[i].to);
 	free(c->globals);
@@ -58,6 +70,7 @@ void config_unref(struct config *c)
 	free(c->phones);
 	free(c->trunks);
 	free(c->routes);
+	free(c->rules);
 	free(c->index);
 	free(c);
 }
@@ -85,9 +98,28 @@ static int index_one(struct hash *h, struct conf_index *node, const void *what,
 	return hash_insert(h, &node->node, hash);
 }
 
+/* By each address that is written; names are resolved elsewhere. */
+static int index_hosts(struct config *c, struct conf_index **next,
+		       const struct conf_trunk *t)
+{
+	int err = 0;
+
+	for (unsigned i = 0; i < t->n_hosts && !err; i++) {
+		const struct conf_host *h = &t->hosts[i];
+
+		if (!addr_is_set(&h->addr))
+			continue;
+		(*next)->host = h;
+		err = index_one(&c->trunk_hosts, (*next)++, t,
+				addr_hash_host(&h->addr));
+	}
+	return err;
+}
+
 int config_index(struct config *c)
 {
 	struct conf_index *next;
+	size_t n_hosts = 0;
 	int err = 0;
 
 	hash_init(&c->realm_names);
@@ -96,7 +128,10 @@ int config_index(struct config *c)
 	hash_init(&c->phone_names);
 	hash_init(&c->phone_users);
 	hash_init(&c->phone_auths);
-	c->index = calloc(c->n_realms + 2 * c->n_trunks + 1, sizeof(*next));
+	for (size_t i = 0; i < c->n_trunks; i++)
+		n_hosts += c->trunks[i].n_hosts;
+	c->index =
+		calloc(c->n_realms + c->n_trunks + n_hosts + 1, sizeof(*next));
 	if (!c->index)
 		return -ENOMEM;
 	next = c->index;
@@ -107,9 +142,8 @@ int config_index(struct config *c)
 		const struct conf_trunk *t = &c->trunks[i];
 
 		err = index_one(&c->trunk_names, next++, t, hash_text(t->name));
-		if (!err && addr_is_set(&t->host))
-			err = index_one(&c->trunk_hosts, next++, t,
-					addr_hash_host(&t->host));
+		if (!err)
+			err = index_hosts(c, &next, t);
 	}
 	for (size_t i = 0; i < c->n_phones && !err; i++)
 		err = index_phone(c, &c->phones[i]);
@@ -139,6 +173,12 @@ size_t config_routes(const struct config *c, const struct conf_route **out)
 {
 	*out = c->routes;
 	return c->n_routes;
+}
+
+size_t config_rules(const struct config *c, const struct conf_rule **out)
+{
+	*out = c->rules;
+	return c->n_rules;
 }
 
 size_t config_phone_count(const struct config *c)
@@ -274,19 +314,25 @@ struct source_key {
 	enum conf_transport transport;
 };
 
+static const struct conf_host *host_of(const struct hash_node *node)
+{
+	return container_of(node, const struct conf_index, node)->host;
+}
+
 static bool is_source(const struct hash_node *node, const void *arg)
 {
 	const struct conf_trunk *t = indexed(node);
+	const struct conf_host *h = host_of(node);
 	const struct source_key *key = arg;
 
 	if (t->transport != key->transport ||
-	    !addr_same_host(&t->host, key->source))
+	    !addr_same_host(&h->addr, key->source))
 		return false;
 	if (key->realm && strcmp(t->realm, key->realm))
 		return false;
 	/* The port of a TCP client is an ephemeral one. */
-	return !t->port_written || t->transport == CONF_TCP ||
-	       addr_port(&t->host) == addr_port(key->source);
+	return !h->port || t->transport == CONF_TCP ||
+	       h->port == addr_port(key->source);
 }
 
 const struct conf_trunk *config_trunk_by_source(const struct config *c,
@@ -296,16 +342,20 @@ const struct conf_trunk *config_trunk_by_source(const struct config *c,
 {
 	struct source_key key = {realm, source, transport};
 	const struct conf_trunk *best = NULL;
+	bool best_port = false;
 	const struct hash_node *node = hash_find(
 		&c->trunk_hosts, addr_hash_host(source), is_source, &key);
 
 	/* A written port is the closer description; then the first. */
 	for (; node; node = hash_find_next(node, is_source, &key)) {
 		const struct conf_trunk *t = indexed(node);
+		bool port = host_of(node)->port != 0;
 
-		if (!best || t->port_written > best->port_written ||
-		    (t->port_written == best->port_written && t < best))
+		if (!best || port > best_port ||
+		    (port == best_port && t < best)) {
 			best = t;
+			best_port = port;
+		}
 	}
 	return best;
 }

@@ -337,27 +337,154 @@ static void check_reference(struct load *l, const struct reference *r)
 	phone = config_phone(l->c, r->name) != NULL;
 	trunk = config_trunk(l->c, r->name) != NULL;
 	if (phone && trunk)
-		load_fault(l, r->line,
-			   "route '%s': '%s' is a phone and a trunk",
+		load_fault(l, r->line, "%s '%s': '%s' is a phone and a trunk",
+			   conf_types[l->sections[r->section].type].name,
 			   section_name(l, r->section), r->name);
 	else if (!phone && !trunk)
 		tell_missing(l, r, "trunk or phone", suggest(l, true, r->name));
 }
 
+/* The line of the first of two options that is written, else the section's. */
+static unsigned line_of(const struct load *l, size_t i, const char *a,
+			const char *b)
+{
+	unsigned line = option_line(l, i, a);
+
+	if (!line)
+		line = option_line(l, i, b);
+	return line ? line : l->sections[i].line;
+}
+
+/* RFC 4028 4: the interval is never below the minimum. */
+static void check_policy(struct load *l, size_t i, const struct conf_policy *p)
+{
+	if (p->session_expires_s && p->session_expires_s < p->min_se_s)
+		load_fault(l, line_of(l, i, "session_expires", "min_se"),
+			   "%s '%s': session_expires %u is less than min_se %u",
+			   conf_types[l->sections[i].type].name,
+			   section_name(l, i), p->session_expires_s,
+			   p->min_se_s);
+}
+
+static bool listens_on(const struct conf_realm *r, enum conf_transport t)
+{
+	for (unsigned n = 0; n < r->n_listen; n++)
+		if (r->listen[n].transport == t)
+			return true;
+	return false;
+}
+
 /* A trunk is reached from a listener of its realm. */
+static void check_listeners(struct load *l, size_t i,
+			    const struct conf_trunk *t)
+{
+	const struct conf_realm *r = config_realm(l->c, t->realm);
+
+	if (r && !listens_on(r, t->transport))
+		load_fault(l, line_of(l, i, "transport", "transport"),
+			   "trunk '%s': its realm '%s' does not listen on %s",
+			   t->name, r->name, transport_name(t->transport));
+	else if (r && t->tcp_above && !listens_on(r, CONF_TCP))
+		load_fault(l, option_line(l, i, "tcp_above"),
+			   "trunk '%s': tcp_above is of no use, its realm '%s' "
+			   "does not listen on tcp",
+			   t->name, r->name);
+}
+
+static void check_trunk_hosts(struct load *l, size_t i,
+			      const struct conf_trunk *t)
+{
+	unsigned host = option_line(l, i, "host");
+	unsigned peer = option_line(l, i, "peer");
+
+	if (!host && !peer)
+		load_fault(l, l->sections[i].line,
+			   "trunk '%s' needs 'option host' or 'list peer'",
+			   t->name);
+	else if (host && peer)
+		load_fault(l, peer,
+			   "trunk '%s': host and peer exclude each other",
+			   t->name);
+	else if (peer && l->sections[i].port)
+		load_fault(l, option_line(l, i, "port"),
+			   "trunk '%s': port belongs to host; a peer has its "
+			   "own, as in 'NAME:PORT'",
+			   t->name);
+}
+
 static void check_trunk(struct load *l, size_t i)
 {
 	const struct conf_trunk *t = section_at(l, i);
-	const struct conf_realm *r = config_realm(l->c, t->realm);
-	unsigned line = option_line(l, i, "transport");
 
-	for (unsigned n = 0; r && n < r->n_listen; n++)
-		if (r->listen[n].transport == t->transport)
-			return;
-	if (r)
-		load_fault(l, line ? line : l->sections[i].line,
-			   "trunk '%s': its realm '%s' does not listen on %s",
-			   t->name, r->name, transport_name(t->transport));
+	check_trunk_hosts(l, i, t);
+	check_listeners(l, i, t);
+	check_policy(l, i, &t->policy);
+	if (t->do_register && (!t->username[0] || !t->password))
+		load_fault(l, option_line(l, i, "register"),
+			   "trunk '%s': to register needs username and "
+			   "password",
+			   t->name);
+	if (t->numbers == CONF_NUMBERS_NATIONAL && !t->country_code[0])
+		load_fault(l, option_line(l, i, "numbers"),
+			   "trunk '%s': numbers 'national' needs country_code",
+			   t->name);
+	if (t->area_code[0] && !t->country_code[0])
+		load_fault(l, option_line(l, i, "area_code"),
+			   "trunk '%s': area_code needs country_code", t->name);
+}
+
+/* Registrations go to one address, which has to be known. */
+static void check_registrar(struct load *l, size_t i)
+{
+	const struct conf_realm *r = section_at(l, i);
+	const struct conf_trunk *t = config_trunk(l->c, r->registrar);
+
+	if (t && t->n_hosts && !addr_is_set(&t->host))
+		load_fault(l, option_line(l, i, "registrar"),
+			   "realm '%s': the registrar '%s' is to have an IP "
+			   "address as its host",
+			   r->name, t->name);
+}
+
+static void check_rule(struct load *l, size_t i)
+{
+	const struct conf_rule *r = section_at(l, i);
+	unsigned value = option_line(l, i, "value");
+
+	if (!option_line(l, i, "action"))
+		return;
+	if (r->action == CONF_RULE_REMOVE && value)
+		load_fault(l, value,
+			   "header '%s': a rule that removes has no value",
+			   r->name);
+	else if (r->action != CONF_RULE_REMOVE && !value)
+		load_fault(l, l->sections[i].line,
+			   "header '%s' needs 'option value'", r->name);
+	if (r->action == CONF_RULE_ADD && r->match[0])
+		load_fault(l, option_line(l, i, "match"),
+			   "header '%s': a rule that adds has no match",
+			   r->name);
+}
+
+static void check_section(struct load *l, size_t i)
+{
+	switch (l->sections[i].type) {
+	case TYPE_REALM:
+		check_realm(l, i);
+		check_policy(
+			l, i,
+			&((const struct conf_realm *)section_at(l, i))->policy);
+		check_registrar(l, i);
+		break;
+	case TYPE_TRUNK:
+		check_trunk(l, i);
+		break;
+	case TYPE_RULE:
+		check_rule(l, i);
+		break;
+	default:
+		break;
+	}
 }
 
 void validate(struct load *l)
@@ -367,12 +494,8 @@ void validate(struct load *l)
 			   "there is no section 'realm': nothing would listen");
 	for (unsigned t = TYPE_REALM; t < CONF_TYPES; t++)
 		check_names(l, (enum conf_type)t);
-	for (size_t i = 0; i < l->n_sections; i++) {
-		if (l->sections[i].type == TYPE_REALM)
-			check_realm(l, i);
-		else if (l->sections[i].type == TYPE_TRUNK)
-			check_trunk(l, i);
-	}
+	for (size_t i = 0; i < l->n_sections; i++)
+		check_section(l, i);
 	check_endpoints(l);
 	check_users(l, false);
 	check_users(l, true);

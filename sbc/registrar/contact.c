@@ -119,10 +119,10 @@ static bool is_trunk(const struct registrar *reg, const struct addr *a)
 	const struct conf_trunk *trunks;
 	size_t n = config_trunks(reg->config, &trunks);
 
-	for (size_t i = 0; i < n; i++) {
-		if (addr_same_host(&trunks[i].host, a))
-			return true;
-	}
+	for (size_t i = 0; i < n; i++)
+		for (unsigned h = 0; h < trunks[i].n_hosts; h++)
+			if (addr_same_host(&trunks[i].hosts[h].addr, a))
+				return true;
 	return false;
 }
 

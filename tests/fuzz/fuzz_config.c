@@ -16,10 +16,24 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static void look_at_trunk(const struct config *c, const struct conf_trunk *t)
+{
+	if (!t->n_hosts || !t->policy.media)
+		abort();
+	if (t->do_register && (!t->username[0] || !t->password))
+		abort();
+	for (unsigned i = 0; i < t->n_hosts; i++)
+		if (addr_is_set(&t->hosts[i].addr) &&
+		    !config_trunk_by_source(c, t->realm, &t->hosts[i].addr,
+					    t->transport))
+			abort();
+}
+
 static void look_around(const struct config *c)
 {
 	const struct conf_realm *realms;
 	const struct conf_trunk *trunks;
+	const struct conf_rule *rules;
 	struct route_result result;
 	size_t n = config_realms(c, &realms);
 
@@ -35,8 +49,12 @@ static void look_around(const struct config *c)
 	}
 	n = config_trunks(c, &trunks);
 	for (size_t i = 0; i < n; i++)
-		if (!config_trunk_by_source(c, trunks[i].realm, &trunks[i].host,
-					    trunks[i].transport))
+		look_at_trunk(c, &trunks[i]);
+	n = config_rules(c, &rules);
+	for (size_t i = 0; i < n; i++)
+		if (!rules[i].header[0] ||
+		    (rules[i].action == CONF_RULE_REMOVE) !=
+			    (rules[i].value[0] == '\0'))
 			abort();
 }
 

@@ -130,6 +130,23 @@ static void the_trunk_with_the_written_port_is_the_closer_one(void **state)
 	config_unref(c);
 }
 
+static void every_literal_peer_of_a_trunk_is_its_source(void **state)
+{
+	struct config *c = parse(TWO "config trunk 't'\noption realm 'r1'\n"
+				     "list peer 'sip.example.net'\n"
+				     "list peer '192.0.2.1:5070'\n"
+				     "list peer '192.0.2.2'\n"
+				     "list peer '[2001:db8::1]:5080'\n");
+	const struct conf_trunk *t = config_trunk(c, "t");
+
+	assert_ptr_equal(source(c, "r1", "192.0.2.1:5070", CONF_UDP), t);
+	assert_null(source(c, "r1", "192.0.2.1:5060", CONF_UDP));
+	assert_ptr_equal(source(c, "r1", "192.0.2.2:1234", CONF_UDP), t);
+	assert_ptr_equal(source(c, "r1", "[2001:db8::1]:5080", CONF_UDP), t);
+	assert_null(source(c, "r1", "192.0.2.3:5060", CONF_UDP));
+	config_unref(c);
+}
+
 static void twenty_thousand_phones_are_all_found(void **state)
 {
 	enum { PHONES = 20000 };
@@ -168,6 +185,7 @@ int main(void)
 		cmocka_unit_test(on_tcp_the_source_port_does_not_matter),
 		cmocka_unit_test(
 			the_trunk_with_the_written_port_is_the_closer_one),
+		cmocka_unit_test(every_literal_peer_of_a_trunk_is_its_source),
 		cmocka_unit_test(twenty_thousand_phones_are_all_found),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
