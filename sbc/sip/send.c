@@ -294,3 +294,10 @@ fail:
 	msg_destroy(reply);
 	return err;
 }
+
+const char *sip_phrase(int status)
+{
+	const char *phrase = sip_status_phrase(status);
+
+	return phrase ? phrase : "Unknown";
+}

@@ -19,6 +19,8 @@
 
 struct sip_txn {
 	bool is_server, cancelled, released;
+	bool waits_for_prack;
+	uint32_t rseq; /* of the last one that was sent reliably */
 	int final;
 	struct sip_view view;
 	char body[2048];
@@ -49,6 +51,10 @@ struct fake_message {
 	struct sip_request *request;
 	char body[2048];
 	char headers[2048];
+	uint32_t rseq;  /* 0 = not sent reliably */
+	/* Of a PRACK. */
+	struct sip_rack rack;
+	char to_tag[32];
 	int max_forwards;
 	bool has_contact; /* the stack was asked to add one */
 	/* By sip_send(). */
@@ -366,6 +372,27 @@ int sip_txn_answer(struct sip_txn *txn, const struct sip_message *m)
 	return 0;
 }
 
+int sip_txn_answer_reliably(struct sip_txn *txn, const struct sip_message *m)
+{
+	if (!txn->view.supports_100rel && !txn->view.requires_100rel)
+		return -EPROTO;
+	if (txn->waits_for_prack)
+		return -EBUSY;
+	txn->waits_for_prack = true;
+	txn->rseq++;
+	fake_note(m)->txn = txn;
+	fake_last()->rseq = txn->rseq;
+	return 0;
+}
+
+bool sip_txn_pracked(struct sip_txn *txn, const struct sip_view *prack)
+{
+	if (!txn->waits_for_prack || prack->rack.rseq != txn->rseq)
+		return false;
+	txn->waits_for_prack = false;
+	return true;
+}
+
 void sip_txn_cancel(struct sip_txn *txn)
 {
 	txn->cancelled = true;
@@ -454,6 +481,27 @@ int sip_dialog_request(struct sip_dialog *d, struct sip_txn **out,
 	f->dialog = d;
 	if (out)
 		*out = txn;
+	return 0;
+}
+
+int sip_dialog_early(struct sip_dialog *d, const struct sip_view *answer)
+{
+	return 0;
+}
+
+int sip_dialog_prack(struct sip_dialog *d, const struct sip_rack *rack,
+		     const char *to_tag, const struct sip_message *m)
+{
+	struct sip_message prack = *m;
+	struct fake_message *f;
+
+	if (fake.closed_conn && d->conf.flow.conn == fake.closed_conn)
+		return -ENOTCONN;
+	prack.method = SIP_PRACK;
+	f = fake_note(&prack);
+	f->dialog = d;
+	f->rack = *rack;
+	snprintf(f->to_tag, sizeof(f->to_tag), "%s", to_tag);
 	return 0;
 }
 
@@ -670,6 +718,22 @@ const char *sip_realm_at(const struct sip_stack *sip,
 			 enum sip_transport transport, const struct addr *local)
 {
 	return fake.realm ? fake.realm : "lan";
+}
+
+const char *sip_phrase(int status)
+{
+	return status == 100 ? "Trying" : status == 200 ? "OK" : "Phrase";
+}
+
+/* The peer of every dialog has the same tag. */
+const char *sip_dialog_local_tag(const struct sip_dialog *d)
+{
+	return "ours";
+}
+
+const char *sip_dialog_remote_tag(const struct sip_dialog *d)
+{
+	return d->is_caller && !d->established ? NULL : "theirs";
 }
 
 #endif
