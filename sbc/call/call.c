@@ -39,6 +39,7 @@ static void call_free(struct call *call)
 	timer_cancel(calls->conf.loop, &call->ring);
 	bridge_unwatch(call);
 	fork_forget(call);
+	timer_cancel(calls->conf.loop, &call->record.partial);
 	timer_cancel(calls->conf.loop, &call->reap);
 	for (unsigned i = 0; i < CALL_LEGS; i++)
 		leg_destroy(call->legs[i]);
@@ -223,8 +224,10 @@ void call_leg_dead(void *arg, struct leg *leg)
 
 void call_ending(struct call *call, const char *cause)
 {
-	if (!call->cause)
+	if (!call->cause) {
 		call->cause = cause;
+		record_end(call);
+	}
 	call->state = CALL_ENDING;
 	fork_forget(call);
 	timer_cancel(call->owner->conf.loop, &call->ring);

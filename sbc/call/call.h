@@ -10,6 +10,7 @@
 #ifndef SBC_CALL_CALL_H
 #define SBC_CALL_CALL_H
 
+#include "cdr/cdr.h"
 #include "config/config.h"
 #include "core/loop.h"
 #include "leg/leg.h"
@@ -31,6 +32,9 @@ struct calls_conf {
 	struct registrar *registrar;
 	/* No router lies between us and @a.  NULL: one always does. */
 	bool (*is_on_link)(void *arg, const struct addr *a);
+	/* A call attempt as far as it has come, or refused or over (ended_at);
+	 * lent.  NULL: nobody wants to know. */
+	void (*record)(void *arg, const struct cdr *cdr);
 	void *arg;
 };
 

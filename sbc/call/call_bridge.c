@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <errno.h>
+#include <string.h>
 
 #include "call/call_priv.h"
 #include "core/alarm.h"
@@ -131,6 +132,8 @@ static void ended(void *arg, struct leg *leg, int status, const char *cause)
 		return; /* a fork that had lost already */
 	log_debug("call.ending", kv_s("call", call->id),
 		  kv_s("peer", leg_peer(leg)), kv_s("cause", cause));
+	if (!strcmp(cause, "bye") || !strcmp(cause, "cancel"))
+		record_ended_by(call, leg);
 	call_ending(call, cause);
 	call_hangup_legs(call, leg, NULL);
 }

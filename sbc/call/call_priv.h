@@ -27,6 +27,23 @@ struct call_fork {
 	struct leg *leg; /* LIVE: that asks */
 };
 
+struct call_attempt {
+	char peer[LIMIT_NAME_BYTES];
+	wall_ms at;
+	int status; /* 0 = no answer yet */
+};
+
+/* For its call detail record: call_cdr.c. */
+struct call_record {
+	char id[CDR_ID_CHARS + 1];
+	char from[LIMIT_USER_BYTES], to[LIMIT_USER_BYTES]; /* as received */
+	wall_ms ringing_at;
+	const char *ended_by;
+	struct call_attempt attempts[CDR_ATTEMPTS_MAX];
+	unsigned n_attempts;
+	struct timer partial;
+};
+
 struct calls {
 	struct calls_conf conf;
 	struct config *config;
@@ -78,7 +95,9 @@ struct call {
 	unsigned told_a, told_b; /* of each leg's media, to the log */
 	bool has_other_host;
 	const char *cause; /* why it ended, once it is ending */
-	int status;        /* the refusal that the caller got; 0 = none */
+	int status; /* the refusal that the caller gets; set before
+		       call_ending(); 0 = none */
+	struct call_record record;
 };
 
 extern const struct leg_ops call_leg_ops; /* call_fork.c */
@@ -110,7 +129,19 @@ void appear_take(struct call *call, const struct binding *b);
 /* @leg's flow is dead: is its phone registered along another by now? */
 void appear_look(struct call *call, struct leg *leg);
 
-/* call_bridge.c */
+/* call_cdr.c */
+void record_begin(struct call *call, const struct sip_view *view);
+/* A target is asked; it said no with @status; it rings; it answered. */
+void record_asked(struct call *call, const char *peer);
+void record_heard(struct call *call, int status);
+void record_rings(struct call *call);
+void record_answered(struct call *call);
+/* The peer of @leg hung up or gave up; otherwise it was us. */
+void record_ended_by(struct call *call, const struct leg *leg);
+void record_end(struct call *call);
+/* An INVITE of @caller was refused before there was a call. */
+void record_refused(struct calls *calls, const struct sip_view *view,
+		    const struct registrar_peer *caller, int status);
 
 /* call.c */
 struct call *call_create(struct calls *calls, const struct sip_view *invite,

@@ -192,6 +192,7 @@ void calls_invite(struct calls *calls, struct sip_request *req)
 	}
 	status = admit(calls, view, &caller, &targets, &only);
 	if (status) {
+		record_refused(calls, view, &caller, status);
 		refuse(req, status, status == 503 ? 5 + rand_below(10) : 0);
 		return;
 	}
@@ -204,6 +205,7 @@ void calls_invite(struct calls *calls, struct sip_request *req)
 	call->caller = caller;
 	call->only = only;
 	name_parties(call, &caller, view);
+	record_begin(call, view);
 	log_info("call.start", kv_s("call", call->id), kv_s("from", call->from),
 		 kv_s("to", call->to), kv_s("realm", view->realm),
 		 kv_a("source", &view->flow.remote));
@@ -226,8 +228,8 @@ void calls_invite(struct calls *calls, struct sip_request *req)
 	sip_txn_answer(txn, &(struct sip_message){.status = 100});
 	status = leg_read_invite(call->a, &offer);
 	if (status) {
-		call_ending(call, "refused");
 		call->status = status;
+		call_ending(call, "refused");
 		leg_reject(call->a, status);
 		return;
 	}
@@ -277,6 +279,7 @@ static int status_of(int err)
 
 static void note_failure(struct call *call, int status)
 {
+	record_heard(call, status);
 	if (route_is_better(status, call->best))
 		call->best = status;
 }
@@ -353,8 +356,8 @@ static void give_up(struct call *call)
 {
 	int status = route_map_status(call->best ? call->best : 480);
 
-	call_ending(call, status == 408 ? "no-answer" : "refused");
 	call->status = status;
+	call_ending(call, status == 408 ? "no-answer" : "refused");
 	if (call->a)
 		leg_reject(call->a, status);
 }
@@ -368,6 +371,7 @@ void setup_next_target(struct call *call)
 		t = &call->targets.targets[call->next_target++];
 		call->was_refused = false;
 		fork_forget(call);
+		record_asked(call, t->phone ? t->phone->name : t->trunk->name);
 		if (t->phone)
 			start_phone(call, t->phone);
 		else
@@ -389,6 +393,8 @@ void setup_progress(void *arg, struct leg *leg, int status,
 
 	if (call->state != CALL_RINGING || !call->a)
 		return;
+	if (status > 100)
+		record_rings(call);
 	/* One fork's early media at a time: the first that sends some. */
 	if (sdp && !call->early)
 		call->early = leg;
@@ -416,6 +422,7 @@ void setup_answered(void *arg, struct leg *leg, const struct sdp *sdp)
 	fork_forget(call);
 	call->answered_at = clock_wall();
 	call->answered = clock_mono();
+	record_answered(call);
 	for (unsigned i = 0; i < CALL_LEGS; i++) {
 		if (call->legs[i] && call->legs[i] != leg &&
 		    call->legs[i] != call->a)

@@ -427,6 +427,7 @@ void leg_destroy(struct leg *leg)
 	sip_dialog_destroy(leg->dialog);
 	keepalive_release(&leg->keep);
 	sdp_free(leg->peer_sdp);
+	free(leg->final);
 	free(leg->instance);
 	free(leg->contact);
 	free(leg);
@@ -463,6 +464,11 @@ bool leg_is_incoming(const struct leg *leg)
 const char *leg_peer(const struct leg *leg)
 {
 	return leg->peer;
+}
+
+bool leg_is_trunk(const struct leg *leg)
+{
+	return leg->conf.is_trunk;
 }
 
 const char *leg_realm(const struct leg *leg)

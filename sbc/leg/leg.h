@@ -198,6 +198,7 @@ enum leg_state leg_state(const struct leg *leg);
 const char *leg_state_name(enum leg_state state);
 bool leg_is_incoming(const struct leg *leg);
 const char *leg_peer(const struct leg *leg);
+bool leg_is_trunk(const struct leg *leg);
 const char *leg_realm(const struct leg *leg);
 const struct sip_flow *leg_flow(const struct leg *leg);
 const char *leg_call_id(const struct leg *leg);
@@ -238,7 +239,8 @@ struct leg_media_info {
 	bool one_way;
 	struct media_stats stats;
 };
-/* The @i-th m-line; false past the last; type.p NULL when it is refused. */
+/* The @i-th m-line; false past the last; type.p NULL when it is refused.  After
+ * the end of the leg as it was then. */
 bool leg_media_at(const struct leg *leg, unsigned i,
 		  struct leg_media_info *out);
 

@@ -8,6 +8,7 @@
  * same for the life of the leg, whatever the peer re-negotiates.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -308,8 +309,41 @@ bool leg_owes_answer(const struct leg *leg)
 	return leg->pending && (!leg->incoming || leg->change != CHANGE_NONE);
 }
 
+static void keep_line(const struct leg *leg, unsigned i, struct leg_final *f)
+{
+	struct leg_media_info *m = &f->info;
+
+	leg_media_at(leg, i, m);
+	if (!m->type.p)
+		return;
+	f->local = *m->local;
+	m->local = &f->local;
+	str_copy(f->type, sizeof(f->type), m->type);
+	m->type = str_of(f->type);
+	str_copy(f->codec, sizeof(f->codec), m->codec);
+	m->codec = str_of(f->codec);
+}
+
+/* For those who ask after the end. */
+static void keep_final(struct leg *leg)
+{
+	struct leg_final *final = NULL;
+	bool is_open = false;
+
+	for (unsigned i = 0; i < leg->n_lines; i++)
+		is_open |= leg->lines[i].stream != NULL;
+	if (is_open && !leg->final)
+		final = calloc(leg->n_lines, sizeof(*final));
+	if (!final)
+		return;
+	for (unsigned i = 0; i < leg->n_lines; i++)
+		keep_line(leg, i, &final[i]);
+	leg->final = final;
+}
+
 void offer_close(struct leg *leg)
 {
+	keep_final(leg);
 	for (unsigned i = 0; i < leg->n_lines; i++)
 		close_line(&leg->lines[i]);
 	sdp_free(leg->pending);
@@ -366,7 +400,7 @@ bool leg_media_at(const struct leg *leg, unsigned i, struct leg_media_info *out)
 	if (i >= leg->n_lines)
 		return false;
 	line = &leg->lines[i];
-	*out = (struct leg_media_info){0};
+	*out = leg->final ? leg->final[i].info : (struct leg_media_info){0};
 	if (!line->stream)
 		return true;
 	out->type = STR("audio");

@@ -55,6 +55,13 @@ struct leg_line {
 	mono_ms since; /* agreed; 0 = not yet */
 };
 
+/* One m= line as it was when the leg ended. */
+struct leg_final {
+	struct addr local;
+	char type[16], codec[32];
+	struct leg_media_info info;
+};
+
 struct leg {
 	struct leg_conf conf;
 	struct media_stream_conf media_conf;
@@ -98,6 +105,7 @@ struct leg {
 	unsigned n_lines;  /* ever opened */
 	unsigned n_sent;   /* m-lines of our last description */
 	unsigned n_agreed; /* m-lines of the session: they never get fewer */
+	struct leg_final *final; /* n_lines; NULL = the leg is not over */
 };
 
 /* leg.c: the one function that moves a leg.  -EPROTO: not in this state. */
