@@ -91,7 +91,9 @@ static void a_strange_record_is_bad(void **state)
 {
 	char text[4];
 	struct addr a;
-	struct cursor c = cursor_of("\x05ABCDEF", 7);
+	struct cursor c = cursor_of("\x05"
+				    "ABCDEF",
+				    7);
 
 	unpack_addr(&c, &a);
 	assert_true(c.bad);
