@@ -109,6 +109,8 @@ static void reinvite_event(void *arg, struct sip_txn *txn,
 	case SIP_TXN_NO_ACK: /* RFC 3261 14.2: end the dialog */
 		leg_give_up(leg, NULL, 0, "no-ack");
 		break;
+	case SIP_TXN_NO_PRACK: /* only 100 is sent for a re-INVITE */
+		break;
 	}
 }
 

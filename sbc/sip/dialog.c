@@ -28,6 +28,16 @@ static void tell(sip_dialog_fn fn, void *arg, struct sip_txn *txn)
 	msg_destroy(msg);
 }
 
+void sip_dialog_take(struct sip_dialog *d, struct sip_txn *txn)
+{
+	if (d->is_named)
+		txn->contact_user =
+			su_strdup(msg_home(txn->msg), d->contact_user);
+	if (d->mirror && !d->mirror->first_cseq)
+		d->mirror->first_cseq = txn->view.cseq;
+	tell(d->request, d->arg, txn);
+}
+
 int dialog_on_request(struct sip_dialog *d, nta_leg_t *leg, nta_incoming_t *irq,
 		      const sip_t *s)
 {
@@ -40,12 +50,7 @@ int dialog_on_request(struct sip_dialog *d, nta_leg_t *leg, nta_incoming_t *irq,
 	}
 	if (txn_from_leg(&txn, d->sip, irq, s))
 		return 500;
-	if (d->is_named)
-		txn->contact_user =
-			su_strdup(msg_home(txn->msg), d->contact_user);
-	if (d->mirror && !d->mirror->first_cseq)
-		d->mirror->first_cseq = s->sip_cseq->cs_seq;
-	tell(d->request, d->arg, txn);
+	sip_dialog_take(d, txn);
 	return 0;
 }
 
@@ -142,7 +147,7 @@ fail:
 	return err;
 }
 
-static const sip_contact_t *usable_contact(const sip_t *s)
+const sip_contact_t *dialog_usable_contact(const sip_t *s)
 {
 	const sip_contact_t *m = s->sip_contact;
 
@@ -158,7 +163,7 @@ int sip_dialog_answer(struct sip_dialog **out, struct sip_txn *txn,
 	sip_to_t *local;
 	int err;
 
-	if (!txn->irq || !usable_contact(s) ||
+	if (!txn->irq || !dialog_usable_contact(s) ||
 	    (txn->method != SIP_INVITE && txn->method != SIP_SUBSCRIBE))
 		return -EINVAL;
 	err = dialog_new(&d, txn->sip, conf);
@@ -184,7 +189,7 @@ int sip_dialog_answer(struct sip_dialog **out, struct sip_txn *txn,
 				 NTATAG_REMOTE_CSEQ(s->sip_cseq->cs_seq),
 				 TAG_END());
 	if (!d->leg || nta_leg_server_route(d->leg, s->sip_record_route,
-					    usable_contact(s)) < 0)
+					    dialog_usable_contact(s)) < 0)
 		goto fail;
 	*out = d;
 	return 0;
@@ -238,6 +243,7 @@ void sip_dialog_destroy(struct sip_dialog *d)
 		return;
 	if (d->forked)
 		hash_remove(&d->sip->forkers, &d->forker);
+	early_end(d);
 	nta_leg_destroy(d->leg);
 	if (d->mirror)
 		d->mirror->mirror = NULL;
@@ -300,7 +306,7 @@ static int fork_leg(struct sip_dialog *d, const struct sip_dialog *from,
 		SIPTAG_TO(s->sip_from), NTATAG_REMOTE_CSEQ(s->sip_cseq->cs_seq),
 		SIPTAG_CSEQ_STR(cseq), TAG_END());
 	return d->leg && nta_leg_server_route(d->leg, s->sip_record_route,
-					      usable_contact(s)) >= 0
+					      dialog_usable_contact(s)) >= 0
 		       ? 0
 		       : -ENOMEM;
 }
@@ -411,10 +417,10 @@ fail:
 	return err;
 }
 
-static int dialog_build(msg_t **out, struct sip_dialog *d,
+static int dialog_build(msg_t **out, struct sip_dialog *d, nta_leg_t *leg,
 			const struct sip_message *m, uint32_t ack_seq)
 {
-	return request_build(out, d->sip, d->leg, d->target, m, &d->flow, d,
+	return request_build(out, d->sip, leg, d->target, m, &d->flow, d,
 			     ack_seq);
 }
 
@@ -439,6 +445,12 @@ int sip_dialog_request(struct sip_dialog *d, struct sip_txn **out,
 		       const struct sip_message *m, sip_response_fn fn,
 		       void *arg)
 {
+	return dialog_send(d, d->leg, out, m, fn, arg);
+}
+
+int dialog_send(struct sip_dialog *d, nta_leg_t *leg, struct sip_txn **out,
+		const struct sip_message *m, sip_response_fn fn, void *arg)
+{
 	struct sip_txn *txn;
 	msg_t *msg;
 	int err;
@@ -447,7 +459,7 @@ int sip_dialog_request(struct sip_dialog *d, struct sip_txn **out,
 		return -EINVAL;
 	if (d->sip->client_txns >= LIMIT_CLIENT_TXNS && m->method != SIP_BYE)
 		return -EAGAIN;
-	err = dialog_build(&msg, d, m, 0);
+	err = dialog_build(&msg, d, leg, m, 0);
 	if (!err)
 		err = txn_send(&txn, d->sip, msg, &d->flow, fn, arg);
 	if (err)
@@ -517,7 +529,7 @@ int sip_dialog_ack(struct sip_dialog *d, struct sip_txn *txn,
 		ack = *m;
 	ack.status = 0;
 	ack.method = SIP_ACK;
-	err = dialog_build(&msg, d, &ack, invite_seq(txn));
+	err = dialog_build(&msg, d, d->leg, &ack, invite_seq(txn));
 	return err ? err : ack_send(txn, msg, &d->flow);
 }
 
@@ -538,7 +550,7 @@ void dialog_ack_and_bye(struct sip_txn *txn, const sip_t *answer)
 		SIPTAG_CSEQ(rq->sip_cseq), TAG_END());
 	if (leg)
 		nta_leg_client_route(leg, answer->sip_record_route,
-				     usable_contact(answer));
+				     dialog_usable_contact(answer));
 	if (leg && !request_build(&msg, sip, leg, rq->sip_request->rq_url, &ack,
 				  &txn->flow, NULL, invite_seq(txn)))
 		ack_send(txn, msg, &txn->flow);
@@ -559,23 +571,27 @@ void sip_dialog_establish(struct sip_dialog *d, const struct sip_view *answer)
 	const char *have = nta_leg_get_rtag(d->leg);
 	const sip_t *s = answer->msg;
 
+	if (s && d->is_early && answer->status) {
+		early_establish(d, answer);
+		return;
+	}
 	if (!s || (have && (!tag || strcasecmp(have, tag))))
 		return;
 	nta_leg_rtag(d->leg, tag);
 	if (answer->status)
 		nta_leg_client_route(d->leg, s->sip_record_route,
-				     usable_contact(s));
+				     dialog_usable_contact(s));
 	else
 		nta_leg_server_route(d->leg, s->sip_record_route,
-				     usable_contact(s));
+				     dialog_usable_contact(s));
 }
 
 void sip_dialog_retarget(struct sip_dialog *d, const struct sip_view *view)
 {
 	const sip_t *s = view->msg;
 
-	if (s && usable_contact(s))
-		nta_leg_server_route(d->leg, NULL, usable_contact(s));
+	if (s && dialog_usable_contact(s))
+		nta_leg_server_route(d->leg, NULL, dialog_usable_contact(s));
 }
 
 void sip_dialog_move(struct sip_dialog *d, const struct sip_flow *flow)

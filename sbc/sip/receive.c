@@ -233,6 +233,12 @@ static bool is_of_register(const char *tag)
 	       str_case_eq_c(str_of(tag), "outbound");
 }
 
+/* What each leg decides for itself (RFC 3262). */
+static bool is_of_invite(const char *tag)
+{
+	return str_case_eq_c(str_of(tag), "100rel");
+}
+
 /* Option tags that nobody here knows, as an Unsupported header's value. */
 static bool unsupported(const sip_t *s, char *out, size_t cap)
 {
@@ -247,6 +253,9 @@ static bool unsupported(const sip_t *s, char *out, size_t cap)
 		for (const msg_param_t *t = lists[i]->k_items; *t; t++) {
 			if (s->sip_request->rq_method == sip_method_register &&
 			    is_of_register(*t))
+				continue;
+			if (s->sip_request->rq_method == sip_method_invite &&
+			    is_of_invite(*t))
 				continue;
 			buf_printf(&b, "%s%s", b.n ? ", " : "", *t);
 		}
@@ -332,6 +341,19 @@ static bool within_budget(struct sip_stack *sip, const sip_t *s)
 	return false;
 }
 
+/*
+ * A PRACK is a request in the dialog like any other: the library, which does
+ * not know of our reliable answers (reliable.c), would refuse it with 481.  It
+ * goes by the name where it finds no number.
+ */
+static void disguise_prack(sip_t *s)
+{
+	if (s->sip_request->rq_method != sip_method_prack)
+		return;
+	s->sip_request->rq_method = sip_method_unknown;
+	s->sip_cseq->cs_method = sip_method_unknown;
+}
+
 static bool request_enter(struct sip_stack *sip, msg_t *msg, sip_t *s)
 {
 	struct verdict v = {0};
@@ -350,6 +372,8 @@ static bool request_enter(struct sip_stack *sip, msg_t *msg, sip_t *s)
 		return !v.status && txn_admit_ack(sip, s);
 	if (v.status)
 		answer_verdict(sip, msg, &v);
+	else
+		disguise_prack(s);
 	return !v.status;
 }
 

@@ -67,8 +67,9 @@ enum sip_method {
  * Allow header's value. */
 #define SIP_METHODS                                                            \
 	(1u << SIP_INVITE | 1u << SIP_ACK | 1u << SIP_CANCEL | 1u << SIP_BYE | \
-	 1u << SIP_OPTIONS | 1u << SIP_INFO | 1u << SIP_REGISTER)
-#define SIP_ALLOW "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, REGISTER"
+	 1u << SIP_OPTIONS | 1u << SIP_INFO | 1u << SIP_REGISTER |             \
+	 1u << SIP_PRACK)
+#define SIP_ALLOW "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, REGISTER, PRACK"
 
 struct sip_contact {
 	const char *uri;      /* verbatim, without <> and header parameters */
@@ -123,6 +124,13 @@ struct sip_view {
 				     its datagram, or of a stream's next message */
 	bool supports_outbound;   /* Supported: outbound (RFC 5626) */
 	bool supports_path;       /* Supported: path (RFC 3327) */
+	bool supports_100rel;     /* Supported: 100rel (RFC 3262) */
+	bool requires_100rel;     /* Require: 100rel */
+	uint32_t rseq;            /* RSeq of an 18x; 0 = none */
+	struct sip_rack {         /* of a PRACK; rseq 0 = none */
+		uint32_t rseq, cseq;
+		enum sip_method method;
+	} rack;
 	const char *user_agent;
 	const char *path; /* Path header values joined, or NULL */
 	int64_t expires;  /* Expires header, clamped; -1 = not given */
@@ -277,6 +285,8 @@ enum sip_txn_event {
 	SIP_TXN_CANCEL, /* server INVITE: cancelled; the stack has answered
 			   200 to CANCEL and 487 to the INVITE already */
 	SIP_TXN_NO_ACK, /* server INVITE: no ACK within 64*T1; view NULL */
+	SIP_TXN_NO_PRACK, /* server INVITE: no PRACK within 64*T1 for what
+			     sip_txn_answer_reliably() sent; view NULL */
 };
 typedef void (*sip_txn_fn)(void *arg, struct sip_txn *txn,
 			   enum sip_txn_event event,
@@ -299,6 +309,17 @@ void sip_txn_listen(struct sip_txn *txn, sip_txn_fn fn, void *arg);
 /* Server side.  Provisional, then one final answer.  408 to anything but INVITE
  * ends the transaction unsaid (RFC 4320 4.2). */
 int sip_txn_answer(struct sip_txn *txn, const struct sip_message *m);
+enum { SIP_RELIABLE_HEADERS = 8 }; /* at most, of such a message */
+/*
+ * Server INVITE: a 101 to 199 that arrives (RFC 3262 3), with Require: 100rel
+ * and an RSeq, repeated until its PRACK or a final answer.  -EBUSY: the one
+ * before waits for its PRACK.  -EPROTO: the INVITE does not say that the peer
+ * can.  After Require: 100rel sip_txn_answer() sends no such answer: -EPROTO.
+ */
+int sip_txn_answer_reliably(struct sip_txn *txn, const struct sip_message *m);
+/* Is @prack, a PRACK in the dialog, for the 18x of @txn that waits, be it that
+ * the final answer has gone already?  Then it waits no more; false: 481. */
+bool sip_txn_pracked(struct sip_txn *txn, const struct sip_view *prack);
 /* Client INVITE: send CANCEL (waits for a provisional response by itself).
  * The final response still arrives. */
 void sip_txn_cancel(struct sip_txn *txn);
@@ -438,6 +459,19 @@ int sip_dialog_request(struct sip_dialog *d, struct sip_txn **out,
  * 13.2.2.4; RFC 6665 4.4.1).  Until then a NOTIFY of any notifier is in the
  * dialog.  A message with another remote tag than it has changes nothing. */
 void sip_dialog_establish(struct sip_dialog *d, const struct sip_view *answer);
+/*
+ * Caller side: the 18x @answer makes an early dialog, of which a forked INVITE
+ * may have several; sip_dialog_establish() with a 2xx chooses.  Until then
+ * sip_dialog_request() is in the first.  Nothing when it is known.  -ENOSPC:
+ * there are too many; -EINVAL: no To-tag, or the dialog is established.
+ */
+enum { SIP_EARLY_FORKS = 7 }; /* beside the first */
+int sip_dialog_early(struct sip_dialog *d, const struct sip_view *answer);
+/* PRACK (RFC 3262 4) with @m's body and headers for RSeq and CSeq of @rack, in
+ * the early dialog with @to_tag.  Nobody hears what comes of it.  -EINVAL:
+ * there is no such dialog; else as sip_dialog_request(). */
+int sip_dialog_prack(struct sip_dialog *d, const struct sip_rack *rack,
+		     const char *to_tag, const struct sip_message *m);
 /* ACK the 2xx to INVITE @txn, with @m's body if any; repeated 2xx are ACKed
  * again by the stack. */
 int sip_dialog_ack(struct sip_dialog *d, struct sip_txn *txn,
@@ -467,6 +501,9 @@ int sip_dialog_ids(const struct sip_dialog *d, struct sip_dialog_ids *out,
 int sip_dialog_adopt(struct sip_dialog **out, struct sip_stack *sip,
 		     const struct sip_dialog_conf *conf,
 		     const struct sip_dialog_ids *ids, uint32_t cseq);
+/* Request @txn in it came before there was @d: as if it came now.  Takes
+ * @txn. */
+void sip_dialog_take(struct sip_dialog *d, struct sip_txn *txn);
 /* The two are one dialog that goes through us: numbers of requests go on where
  * the other end's began. */
 void sip_dialog_mirror(struct sip_dialog *a, struct sip_dialog *b);

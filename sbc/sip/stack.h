@@ -195,6 +195,14 @@ sip_via_t *send_via(su_home_t *home, const struct sip_flow *flow,
 
 enum { TAG_CHARS = 16 };
 
+/* The last 18x that was sent reliably: reliable.c. */
+struct reliable {
+	uint32_t rseq; /* 0 = none yet */
+	bool waits;    /* for its PRACK */
+	msg_t *msg;    /* to repeat; NULL = not any more */
+	unsigned interval_ms, waited_ms;
+};
+
 struct sip_txn {
 	struct list link; /* in sip_stack.txns */
 	struct sip_stack *sip;
@@ -218,7 +226,9 @@ struct sip_txn {
 	bool on_peers_flow; /* client side: along a connection of the peer's */
 	struct credentials *as; /* client side; NULL = none */
 	unsigned n_answered;    /* challenges */
-	struct timer timer;     /* client side: the end of waiting */
+	struct reliable reliable; /* server side */
+	struct timer timer; /* client side: the end of waiting; server side:
+			       of an 18x */
 };
 
 /* A request that belongs to no transaction; takes @msg in every case.
@@ -231,11 +241,25 @@ int txn_from_leg(struct sip_txn **out, struct sip_stack *sip,
  * takes @msg in every case. */
 int txn_send(struct sip_txn **txn, struct sip_stack *sip, msg_t *msg,
 	     const struct sip_flow *flow, sip_response_fn fn, void *arg);
+/* sip_txn_answer(), to be repeated with @reliably. */
+int txn_reply(struct sip_txn *txn, const struct sip_message *m, bool reliably);
 /* False: an ACK that the library would take for an error of its own. */
 bool txn_admit_ack(const struct sip_stack *sip, const sip_t *s);
 /* False: a 2xx to INVITE that the library must not see. */
 bool txn_admit_answer(struct sip_stack *sip, msg_t *msg, sip_t *s);
 void txn_destroy_all(struct sip_stack *sip);
+
+/* ---- reliable.c -------------------------------------------------------------- */
+
+/* @msg, complete but not sent yet, goes out again until its PRACK. -ENOMEM. */
+int reliable_begin(struct sip_txn *txn, msg_t *msg);
+void reliable_stop(struct sip_txn *txn);
+
+/* ---- early.c ----------------------------------------------------------------- */
+
+/* The early dialog of the 2xx @answer is the dialog; the others end. */
+void early_establish(struct sip_dialog *d, const struct sip_view *answer);
+void early_end(struct sip_dialog *d);
 
 /* ---- credentials.c ----------------------------------------------------------- */
 
@@ -282,6 +306,10 @@ struct sip_dialog {
 	uint32_t first_cseq;      /* of our first request; 0 = any */
 	struct sip_dialog *mirror;
 	struct credentials *as; /* NULL = none */
+	/* Early dialogs of an INVITE: early.c. */
+	bool is_early; /* only an 18x has named the leg's peer */
+	nta_leg_t *forks[SIP_EARLY_FORKS];
+	unsigned n_forks;
 };
 
 /* A bare one; -ENOMEM. */
@@ -291,6 +319,11 @@ int dialog_new(struct sip_dialog **out, struct sip_stack *sip,
 int dialog_on_request(struct sip_dialog *d, nta_leg_t *leg, nta_incoming_t *irq,
 		      const sip_t *s);
 void dialog_destroy_all(struct sip_stack *sip);
+/* A Contact that requests can go to; NULL = none. */
+const sip_contact_t *dialog_usable_contact(const sip_t *s);
+/* sip_dialog_request() by @leg, the dialog's own or of an early one. */
+int dialog_send(struct sip_dialog *d, nta_leg_t *leg, struct sip_txn **out,
+		const struct sip_message *m, sip_response_fn fn, void *arg);
 /* For a further request in it; 0 = no memory. */
 uint32_t dialog_next_cseq(struct sip_dialog *d, enum sip_method method);
 /* Is @msg, a request with a To-tag but of no dialog, a forked NOTIFY?  Then

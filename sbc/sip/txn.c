@@ -54,6 +54,7 @@ static struct sip_txn *txn_new(struct sip_stack *sip,
 
 static void txn_free(struct sip_txn *txn)
 {
+	reliable_stop(txn);
 	timer_cancel(txn->sip->conf.loop, &txn->timer);
 	if (txn->orq && !txn->final && txn->sip->client_txns)
 		txn->sip->client_txns--;
@@ -140,6 +141,7 @@ static int on_ack_or_cancel(struct sip_txn *txn, nta_incoming_t *irq,
 		return 0;
 	if (s->sip_request->rq_method == sip_method_cancel) {
 		/* Before the owner hears of it: he may let go at once. */
+		reliable_stop(txn);
 		nta_incoming_treply(irq, SIP_487_REQUEST_TERMINATED, TAG_END());
 		check_sent(txn, 487);
 		tell(txn, SIP_TXN_CANCEL, msg, s);
@@ -258,7 +260,21 @@ void sip_txn_listen(struct sip_txn *txn, sip_txn_fn fn, void *arg)
 	txn->arg = arg;
 }
 
+/* The library would make a reliable one of it itself (reliable.c). */
+static bool must_be_reliable(const struct sip_txn *txn, int status)
+{
+	return txn->view.method == SIP_INVITE && txn->view.requires_100rel &&
+	       status > 100 && status < 200;
+}
+
 int sip_txn_answer(struct sip_txn *txn, const struct sip_message *m)
+{
+	if (must_be_reliable(txn, m->status))
+		return -EPROTO;
+	return txn_reply(txn, m, false);
+}
+
+int txn_reply(struct sip_txn *txn, const struct sip_message *m, bool reliably)
 {
 	const char *phrase =
 		m->phrase ? m->phrase : sip_status_phrase(m->status);
@@ -277,10 +293,14 @@ int sip_txn_answer(struct sip_txn *txn, const struct sip_message *m)
 						   phrase ? phrase : "Refused",
 						   TAG_END()) < 0)
 		err = -EINVAL;
+	if (!err && reliably)
+		err = reliable_begin(txn, msg);
 	if (err) {
 		msg_destroy(msg);
 		return err;
 	}
+	if (m->status >= 200)
+		reliable_stop(txn);
 	if (nta_incoming_mreply(txn->irq, msg) < 0 && m->status < 200)
 		return -EIO;
 	return check_sent(txn, m->status);

@@ -220,6 +220,14 @@ static void numbers_fill(struct sip_view *v, const sip_t *s)
 		v->expires = s->sip_expires->ex_delta > UINT32_MAX
 				     ? UINT32_MAX
 				     : (int64_t)s->sip_expires->ex_delta;
+	if (s->sip_rseq && s->sip_status)
+		v->rseq = s->sip_rseq->rs_response;
+	if (s->sip_rack && s->sip_request)
+		v->rack = (struct sip_rack){
+			.rseq = s->sip_rack->ra_response,
+			.cseq = s->sip_rack->ra_cseq,
+			.method = method_of(s->sip_rack->ra_method),
+		};
 	v->retry_after = -1;
 	if (s->sip_retry_after)
 		v->retry_after = (int64_t)s->sip_retry_after->af_delta;
@@ -291,12 +299,18 @@ static void features_fill(struct sip_view *v, const sip_t *s)
 {
 	v->supports_outbound = sip_has_feature(s->sip_supported, "outbound");
 	v->supports_path = sip_has_feature(s->sip_supported, "path");
+	v->supports_100rel = sip_has_feature(s->sip_supported, "100rel");
+	v->requires_100rel = sip_has_feature(s->sip_require, "100rel");
 }
 
 static int request_line_fill(struct sip_view *v, su_home_t *home,
 			     const sip_t *s)
 {
 	v->method = method_of(s->sip_request->rq_method);
+	/* receive.c takes its number away. */
+	if (v->method == SIP_UNKNOWN &&
+	    str_eq_c(str_of(s->sip_request->rq_method_name), "PRACK"))
+		v->method = SIP_PRACK;
 	v->method_name = s->sip_request->rq_method_name;
 	uri_fill(&v->uri, home, s->sip_request->rq_url);
 	v->uri_text = url_as_string(home, s->sip_request->rq_url);

@@ -36,6 +36,13 @@ struct sip_dialog {
 	struct sip_dialog *fork_of;
 	struct sip_dialog_conf conf;
 	char target[256], call_id[32], local_user[128], local_display[256];
+	/* As another box made it, sip_dialog_adopt(). */
+	bool is_adopted;
+	uint32_t first_cseq;
+	char local_tag[64], remote_tag[64], route[256];
+	struct sip_dialog *mirror;
+	struct sip_dialog_ids ids; /* what is known of it, else examples */
+	char name[512], detour[512];
 };
 
 struct sip_request {
@@ -548,6 +555,64 @@ const char *sip_dialog_call_id(const struct sip_dialog *d)
 static void fake_copy(char *out, size_t cap, const char *text)
 {
 	snprintf(out, cap, "%s", text ? text : "");
+}
+
+int sip_dialog_name(struct sip_dialog *d, struct sip_txn *txn, const char *user)
+{
+	fake_copy(d->name, sizeof(d->name), user);
+	return 0;
+}
+
+/* Known once established, or given by the test in dialog.ids. */
+int sip_dialog_ids(const struct sip_dialog *d, struct sip_dialog_ids *out,
+		   char *mem, size_t cap)
+{
+	*out = d->ids;
+	if (!out->call_id)
+		out->call_id = d->call_id;
+	if (!out->local_tag)
+		out->local_tag = "ours";
+	if (!out->remote_tag)
+		out->remote_tag = "peer";
+	if (!out->target)
+		out->target = d->target[0] ? d->target : "sip:peer@192.0.2.9";
+	return d->is_caller && !d->established ? -EINVAL : 0;
+}
+
+int sip_dialog_adopt(struct sip_dialog **out, struct sip_stack *sip,
+		     const struct sip_dialog_conf *conf,
+		     const struct sip_dialog_ids *ids, uint32_t cseq)
+{
+	struct sip_dialog *d = fake_dialog(conf);
+
+	d->is_caller = d->established = d->is_adopted = true;
+	d->first_cseq = cseq;
+	fake_copy(d->call_id, sizeof(d->call_id), ids->call_id);
+	fake_copy(d->target, sizeof(d->target), ids->target);
+	fake_copy(d->local_tag, sizeof(d->local_tag), ids->local_tag);
+	fake_copy(d->remote_tag, sizeof(d->remote_tag), ids->remote_tag);
+	fake_copy(d->route, sizeof(d->route), ids->route);
+	fake_copy(d->local_user, sizeof(d->local_user), conf->local_user);
+	*out = d;
+	return 0;
+}
+
+void sip_dialog_take(struct sip_dialog *d, struct sip_txn *txn)
+{
+	txn->dialog = d;
+	d->conf.request(d->conf.arg, txn, &txn->view);
+}
+
+void sip_dialog_mirror(struct sip_dialog *a, struct sip_dialog *b)
+{
+	a->mirror = b;
+	b->mirror = a;
+}
+
+int sip_dialog_detour(struct sip_dialog *d, const char *route)
+{
+	fake_copy(d->detour, sizeof(d->detour), route);
+	return 0;
 }
 
 int sip_send(struct sip_stack *sip, struct sip_txn **out,

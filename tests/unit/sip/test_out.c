@@ -372,7 +372,7 @@ static void the_methods_that_were_asked_for_are_taken(void **state)
 {
 	static const char *const taken[] = {"SUBSCRIBE", "NOTIFY", "MESSAGE",
 					    "PUBLISH"};
-	static const char *const refused[] = {"PRACK", "UPDATE", "REFER"};
+	static const char *const refused[] = {"REFER"};
 	struct rig *rig = *state;
 
 	for (int i = 0; i < 4; i++) {
@@ -380,7 +380,7 @@ static void the_methods_that_were_asked_for_are_taken(void **state)
 				 "");
 		assert_int_equal(rig_status(rig), 200);
 	}
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 1; i++) {
 		rig_request_send(rig, refused[i], refused[i], refused[i], 1,
 				 NULL, "");
 		assert_int_equal(rig_status(rig), 405);
