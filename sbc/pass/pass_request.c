@@ -230,14 +230,6 @@ static enum conf_method route_method(enum sip_method method)
 	}
 }
 
-static bool is_from_trunk(const struct passes *p, const struct sip_view *view)
-{
-	return config_trunk_by_source(
-		       p->config, view->realm, &view->flow.remote,
-		       view->flow.transport == SIP_TCP ? CONF_TCP : CONF_UDP) !=
-	       NULL;
-}
-
 /* What can be said without knowing who it is; 0 = nothing. */
 static int check(const struct passes *p, const struct sip_view *view)
 {
@@ -249,7 +241,7 @@ static int check(const struct passes *p, const struct sip_view *view)
 		return 0;
 	/* Servers tell of waiting messages without being asked; nobody else
 	 * has anything to tell. */
-	if (!is_from_trunk(p, view))
+	if (!registrar_trunk_of(p->conf.registrar, view))
 		return 481;
 	return sip_view_header(view, "Event", 0) ? 0 : 489;
 }

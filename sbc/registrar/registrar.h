@@ -64,6 +64,11 @@ struct registrar_conf {
 	struct nat_prober *prober; /* NULL: kinds of NAT stay unknown */
 	/* No router lies between us and @a.  NULL: one always does. */
 	bool (*is_on_link)(void *arg, const struct addr *a);
+	/* The trunk that a request from @source belongs to; NULL = nobody's.
+	 * Without it the configuration's literal addresses tell. */
+	const struct conf_trunk *(*trunk_at)(void *arg, const char *realm,
+					     const struct addr *source,
+					     enum conf_transport transport);
 	/* @b re-registered along another flow than @from: its dialogs follow,
 	 * and what rings for it.  @from NULL: @b is new; it may be a phone that
 	 * lost its former binding. */
@@ -96,6 +101,9 @@ bool registrar_identify(struct registrar *reg, struct sip_request *req,
 /*
  * Where a realm's registrar is a trunk: the binding whose Contact at the
  * trunk has user part @user, a sealed token of ours (RFC 5626 5.2); NULL when
+/* The trunk that @view's source is; NULL = none. */
+const struct conf_trunk *registrar_trunk_of(const struct registrar *reg,
+					    const struct sip_view *view);
  * it is none, forged, or gone.
  */
 const struct binding *registrar_by_token(struct registrar *reg,

@@ -8,6 +8,20 @@
  */
 #include "registrar/registrar_priv.h"
 
+const struct conf_trunk *registrar_trunk_of(const struct registrar *reg,
+					    const struct sip_view *view)
+{
+	const struct registrar_conf *conf = &reg->conf;
+	enum conf_transport transport =
+		view->flow.transport == SIP_TCP ? CONF_TCP : CONF_UDP;
+
+	return conf->trunk_at
+		       ? conf->trunk_at(conf->arg, view->realm,
+					&view->flow.remote, transport)
+		       : config_trunk_by_source(reg->config, view->realm,
+						&view->flow.remote, transport);
+}
+
 bool registrar_identify(struct registrar *reg, struct sip_request *req,
 			struct registrar_peer *out)
 {
@@ -23,9 +37,7 @@ bool registrar_identify(struct registrar *reg, struct sip_request *req,
 		sip_request_answer(req, &m);
 		return false;
 	}
-	out->trunk = config_trunk_by_source(
-		reg->config, view->realm, &view->flow.remote,
-		view->flow.transport == SIP_TCP ? CONF_TCP : CONF_UDP);
+	out->trunk = registrar_trunk_of(reg, view);
 	if (out->trunk)
 		return true;
 	verdict = sip_auth_check(reg->conf.auth, view, reg->config, out->realm,

@@ -89,6 +89,13 @@ bool registrar_is_ours(const struct registrar *reg,
 	return !strcmp(host, "sbc");
 }
 
+const struct conf_trunk *registrar_trunk_of(const struct registrar *reg,
+					    const struct sip_view *view)
+{
+	return config_trunk_by_source(bindings.config, view->realm,
+				      &view->flow.remote, CONF_UDP);
+}
+
 bool registrar_identify(struct registrar *reg, struct sip_request *req,
 			struct registrar_peer *out)
 {
@@ -98,8 +105,7 @@ bool registrar_identify(struct registrar *reg, struct sip_request *req,
 
 	*out = (struct registrar_peer){
 		.realm = config_realm(bindings.config, view->realm)};
-	out->trunk = config_trunk_by_source(bindings.config, view->realm,
-					    &view->flow.remote, CONF_UDP);
+	out->trunk = registrar_trunk_of(reg, view);
 	if (out->trunk ||
 	    sip_auth_check(NULL, view, bindings.config, out->realm,
 			   &out->phone) == SIP_AUTH_OK)
