@@ -97,13 +97,13 @@ struct registrar_peer {
  * False: @req has been answered (401, 503). */
 bool registrar_identify(struct registrar *reg, struct sip_request *req,
 			struct registrar_peer *out);
+/* The trunk that @view's source is; NULL = none. */
+const struct conf_trunk *registrar_trunk_of(const struct registrar *reg,
+					    const struct sip_view *view);
 
 /*
  * Where a realm's registrar is a trunk: the binding whose Contact at the
  * trunk has user part @user, a sealed token of ours (RFC 5626 5.2); NULL when
-/* The trunk that @view's source is; NULL = none. */
-const struct conf_trunk *registrar_trunk_of(const struct registrar *reg,
-					    const struct sip_view *view);
  * it is none, forged, or gone.
  */
 const struct binding *registrar_by_token(struct registrar *reg,
