@@ -32,16 +32,49 @@ struct route_result {
 	const struct conf_route *route; /* of ROUTE_LIST, else NULL */
 	struct route_target targets[LIMIT_TARGETS];
 	unsigned n;
+	/* The number is on the emergency list: no limit holds the call. */
+	bool emergency;
+	/* The numbers as they are inside, once the route has rewritten them;
+	 * route_number_to() gives them the form that a target wants. */
+	char called[LIMIT_USER_BYTES], calling[LIMIT_USER_BYTES];
+};
+
+/* What is asked for, and by whom. */
+struct route_ask {
+	const char *realm; /* section name of where it came from */
+	/* Who asks; both NULL = not known.  A trunk's numbers are read by its
+	 * plan; routes may be for one of them. */
+	const struct conf_phone *phone;
+	const struct conf_trunk *trunk;
+	const char *called;  /* unescaped user part of the Request-URI */
+	const char *calling; /* the caller's, NULL or "" = not known */
+	enum conf_method method;
+	bool routes_only; /* the host is not ours: no phone is meant */
+};
+
+/* Hears each step of a decision as a sentence.  May be NULL everywhere. */
+struct route_trace {
+	void (*step)(void *arg, const char *sentence);
+	void *arg;
 };
 
 /*
- * Decide where a request from realm @from_realm (section name) to user @user
- * (the unescaped user part of the Request-URI) goes: the phone with that user
- * - the one of the same realm before the one of another -, else the first
- * route from top to bottom whose from_realm, match and method fit.  @out is
- * always written whole; its kind is returned too.  A route never offers the
- * same target twice.
+ * Decide where a request goes: an emergency number to the first route that
+ * fits, never to a phone; else to the phone with that user - the one of the
+ * same realm before the one of another -; else to the first route from top to
+ * bottom that fits.  @out is always written whole; its kind is returned too.
+ * A route never offers the same target twice.
  */
+enum route_kind route_decide(struct route_result *out, const struct config *cfg,
+			     const struct route_ask *ask,
+			     const struct route_trace *trace);
+/* The decision, and what each target gets, told to @trace. */
+enum route_kind route_explain(struct route_result *out,
+			      const struct config *cfg,
+			      const struct route_ask *ask,
+			      const struct route_trace *trace);
+
+/* route_decide() where nobody is known who asks. */
 enum route_kind route_find(struct route_result *out, const struct config *cfg,
 			   const char *from_realm, const char *user,
 			   enum conf_method method);
@@ -50,6 +83,33 @@ enum route_kind route_find_list(struct route_result *out,
 				const struct config *cfg,
 				const char *from_realm, const char *user,
 				enum conf_method method);
+
+/* ---- forms of a number: number.c, sbc.conf(5) "Numbers" ------------------ */
+
+/* What made a number global. */
+enum route_plan {
+	PLAN_ASIS,          /* no country_code, or not a number of the plan */
+	PLAN_GLOBAL,        /* begins with + */
+	PLAN_INTERNATIONAL, /* with the international prefix */
+	PLAN_NATIONAL,      /* with the national prefix, or there is none */
+	PLAN_PLAIN,         /* with a country code */
+	PLAN_LOCAL,         /* with nothing: of the trunk's area */
+};
+
+/* @number, which trunk @t or somebody behind us wrote, as it is inside: E.164
+ * with + where the plan of @t tells, else as it is. */
+enum route_plan route_number_read(const struct conf_trunk *t,
+				  const char *number,
+				  char out[LIMIT_USER_BYTES]);
+/* @number in the form that @t wants. */
+void route_number_to(const struct conf_trunk *t, const char *number,
+		     char out[LIMIT_USER_BYTES]);
+/*
+ * The number of a tel URI (RFC 3966) as text: without visual separators, and
+ * behind its phone-context where that is a global number's beginning.
+ * -EINVAL: no tel URI; -ENOSPC: too long.
+ */
+int route_number_of_tel(const char *uri, char out[LIMIT_USER_BYTES]);
 
 /*
  * Go on to the next target of a list after this final answer of the present
