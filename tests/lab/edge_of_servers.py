@@ -3,12 +3,13 @@
 #
 #   bob 192.168.1.50 -- NAT -- [box] 10.9.0.10 -- .81 registrar
 #                                             |-- .82 calls ---- .92 dave
-#                                             '-- .83 presence - .93 notifier
+#                                             '-- .83 presence - .93 mailbox
 #
 # SPDX-License-Identifier: Apache-2.0
 
 import contextlib
 import os
+import sqlite3
 import sys
 import threading
 import time
@@ -21,7 +22,7 @@ import netns
 import quiet
 from edge import Kamailio, registrar_words
 from lab import Pace, Site
-from passing import PIDF, Served, Watch
+from passing import Watch
 from quiet import Quiet, granted, ring, two_way_call
 from runner import check, until
 from sbcproc import password
@@ -31,7 +32,8 @@ from topology import SBC4, add_address
 
 BOX = "10.9.0.10"
 REGISTRAR, CALLS, PRESENCE = "10.9.0.81", "10.9.0.82", "10.9.0.83"
-DAVE, NOTIFIER = "10.9.0.92", "10.9.0.93"
+DAVE, MAILBOX = "10.9.0.92", "10.9.0.93"
+SCHEMAS = "/usr/share/kamailio/db_sqlite"
 TRUNK = """
 config trunk '{}'
 	option realm 'core'
@@ -48,11 +50,24 @@ config realm 'core'
     + TRUNK.format("presence", PRESENCE) + """
 config route 'presence'
 	list method 'SUBSCRIBE'
+	list method 'PUBLISH'
 	list method 'MESSAGE'
 	list to 'presence'
 config route 'calls'
 	list method 'INVITE'
 	list to 'calls'
+"""
+
+
+PIDF = "application/pidf+xml"
+SUMMARY = "application/simple-message-summary"
+WAITING = b"""Messages-Waiting: yes\r
+Message-Account: sip:alice@example.net\r
+Voice-Message: %d/0\r
+"""
+STATUS = b"""<?xml version="1.0"?>
+<presence xmlns="urn:ietf:params:xml:ns:pidf" entity="sip:dave@example.net">
+<tuple id="t1"><status><basic>%s</basic></status></tuple></presence>
 """
 
 
@@ -89,7 +104,7 @@ class Patient(Quiet):
 
 
 class World:
-    """The box, its three servers, dave behind one and a notifier behind
+    """The box, its three servers, dave behind one and a mailbox behind
     another; @registrar: words of its Kamailio."""
 
     def __init__(self, context, registrar=None, **realm):
@@ -104,11 +119,12 @@ class World:
             registrar_words(asked=CALLS, **(registrar or {})),
             name="registrar", netns=self.home.name)
 
-    def beside(self, name, address, user, service):
+    def beside(self, name, address, user, service, cfg="beside", **words):
         """The server @name at @address; returns @user, who is behind it."""
-        words = {"BOX": BOX, "REGISTRAR": REGISTRAR, "SERVICE": service}
+        words = {"BOX": BOX, "REGISTRAR": REGISTRAR, "SERVICE": service,
+                 **words}
         Kamailio(self.context, address, words,
-                 os.path.join(HERE, "kamailio-beside.cfg"), name,
+                 os.path.join(HERE, f"kamailio-{cfg}.cfg"), name,
                  self.site.server(name, address).name)
         return Patient(user, self.site.server(user, service), self.context,
                        server=address)
@@ -116,8 +132,15 @@ class World:
     def dave(self):
         return self.beside("calls", CALLS, "dave", DAVE)
 
-    def notifier(self):
-        return self.beside("presence", PRESENCE, "notifier", NOTIFIER)
+    def mailbox(self):
+        """Behind the presence server, which has a database of its own."""
+        name = self.context.path("presence", "db")
+        with contextlib.closing(sqlite3.connect(name)) as db:
+            for schema in ("standard", "presence"):
+                with open(f"{SCHEMAS}/{schema}-create.sql") as text:
+                    db.executescript(text.read())
+        return self.beside("presence", PRESENCE, "mailbox", MAILBOX,
+                           "presence", DB=name)
 
     def phone(self, user, timeout=30):
         """@user, registered, behind a NAT of its own."""
@@ -134,20 +157,32 @@ class World:
         return [alarm["name"] for alarm in self.site.box.status()["alarms"]]
 
 
-def watched(phone, notifier, user):
-    """@phone watches @user; its side and the notifier's."""
-    watch = Watch(phone, user)
-    answer = meanwhile(lambda: watch.send(3600))
-    served = Served(notifier)
-    served.accept(3600)
-    check(answer().status == 200, f"SUBSCRIBE answered {answer()}")
-    check(served.first.all("record-route"), "not by way of its server")
-    return watch, served
+class Published:
+    """What @phone has published of @user, at its server."""
+
+    def __init__(self, phone, user, event, kind, auth=False):
+        self.phone, self.user, self.event, self.kind = phone, user, event, kind
+        self.auth, self.etag = auth, None
+
+    def tell(self, body):
+        answer = self.phone.request(
+            "PUBLISH", self.phone.address_of(self.user), auth=self.auth,
+            body=body, headers=[
+                ("Event", self.event), ("Expires", "3600"),
+                ("Content-Type", self.kind),
+                *([("SIP-If-Match", self.etag)] if self.etag else [])])
+        check(answer.status == 200, f"PUBLISH answered {answer}")
+        self.etag = answer.get("sip-etag")
 
 
-def notify(watch, served, state):
-    return served.notify(watch, state, headers=[
-        ("Route", route) for route in served.first.all("record-route")])
+def watched(phone, user):
+    """@phone watches @user, of whom nothing is known yet."""
+    watch = Watch(phone, user, headers=[("Accept", PIDF)])
+    answer = watch.send(3600)
+    check(answer.status // 100 == 2, f"SUBSCRIBE answered {answer}")
+    seen = watch.expect_notify()
+    check("active" in seen.get("subscription-state"), f"{seen}")
+    return watch
 
 
 def call(caller, callee):
@@ -174,10 +209,10 @@ def one_ping_for_what_three_servers_do(context):
     """Registered at one, in a call of the second, subscribed at the third:
     one ping an interval; and all three reach the phone long after."""
     world = World(context, keepalive="crlf", keepalive_interval="10")
-    dave, notifier = world.dave(), world.notifier()
+    dave, mailbox = world.dave(), world.mailbox()
     bob = world.phone("bob")
     check(world.upstream("bob") == "held", "not at the registrar")
-    watch, served = watched(bob, notifier, "dave")
+    watch = watched(bob, "dave")
     out, into = call(dave, bob)
     until(lambda: f"source={CALLS}:5060" in world.site.box.log(), 3,
           "not called by the server of calls")
@@ -187,10 +222,11 @@ def one_ping_for_what_three_servers_do(context):
     check(5 <= n <= 8, f"{n} pings in 6.5 intervals")
     check(not bob.asked, "OPTIONS where CRLF was written")
     world.pace.sleep(90)  # three times what the NAT keeps
-    text(notifier, bob, b"are you there?")
+    text(mailbox, bob, b"are you there?")
     world.pace.sleep(90)
-    seen, result = notify(watch, served, "active;expires=3000")
-    check(result.status == 200 and seen.body == PIDF, f"{result}")
+    Published(mailbox, "dave", "presence", PIDF).tell(STATUS % b"open")
+    seen = watch.expect_notify()
+    check(b"<basic>open</basic>" in seen.body, f"{seen}")
     world.pace.sleep(90)
     out.bye()
     into.expect_bye()
@@ -226,57 +262,39 @@ def registrar_refuses_and_shortens(context):
           "who was refused is kept")
 
 
-WAITING = b"""Messages-Waiting: yes\r
-Message-Account: sip:alice@example.net\r
-Voice-Message: %d/0\r
-"""
-STATUS = b"""<?xml version="1.0"?>
-<presence xmlns="urn:ietf:params:xml:ns:pidf" entity="sip:dave@example.net">
-<tuple id="t1"><status><basic>%s</basic></status></tuple></presence>
-"""
-SUMMARY = "application/simple-message-summary"
-
-
-def tell(served, body, kind):
-    """A NOTIFY by way of the notifier's server; it must be taken."""
-    answer = served.phone.transact(served.make(
-        "active;expires=3000", body, kind=kind, headers=[
-            ("Route", route) for route in served.first.all("record-route")]))
-    check(answer.status == 200, f"NOTIFY answered {answer}")
-
-
 def baresip_is_told_by_its_server(context):
-    """Waiting messages and the presence of another, now and much later."""
+    """alice hears of waiting messages; carol, who only subscribes, of what bob
+    publishes: now and much later."""
     world = World(context)
-    notifier = world.notifier()
-    space = world.site.behind_nat("port_restricted",
-                                  timeout_s=world.pace.s(30))
-    alice = baresip.Baresip(
-        context, "alice", space.name,
-        baresip.account("alice", password("alice"), SBC4) + ";mwi=yes", 700,
-        apps=("contact", "presence", "mwi"),
-        contacts=f'"Dave" <sip:dave@{SBC4}>;presence=p2p\n')
-    until(lambda: world.upstream("alice") == "held", 20, "not registered")
-    by_event = {}
-    while len(by_event) < 2:
-        served = Served(notifier, 30)
-        served.accept(3600)
-        by_event[served.first.get("event")] = served
-    check("Online" not in alice.command("contacts")["data"], "known before")
-    mail, dave = by_event["message-summary"], by_event["presence"]
-    check(mail.first.uri.startswith("sip:alice@"), mail.first.uri)
-    check(dave.first.uri.startswith("sip:dave@"), dave.first.uri)
-    for messages, status, name in ((2, b"open", "Online"),
-                                   (3, b"closed", "Offline")):
+    mail = Published(world.mailbox(), "alice", "message-summary", SUMMARY)
+
+    def phone(user, hz, apps, more, contacts="", expires=3600):
+        space = world.site.behind_nat("port_restricted",
+                                      timeout_s=world.pace.s(30))
+        return baresip.Baresip(
+            context, user, space.name, baresip.account(
+                user, password(user), SBC4, expires=expires) + more,
+            hz, apps=apps, contacts=contacts)
+    bob = phone("bob", 500, ("contact", "presence"), ";pubint=600")
+    alice = phone("alice", 700, ("mwi",), ";mwi=yes")
+    carol = phone("carol", 900, ("contact", "presence"), "",
+                  f'"Bob" <sip:bob@{SBC4}>;presence=p2p\n', expires=0)
+    until(lambda: world.upstream("alice") == world.upstream("bob") == "held",
+          20, "not registered")
+    until(lambda: world.site.box.status()["subscriptions"] == 2, 20,
+          "not subscribed")
+    check(world.site.box.binding("carol") is None, "carol has registered")
+    for messages, command, name in ((2, "presence_online", "Online"),
+                                    (3, "presence_offline", "Offline")):
         if messages == 3:
             world.pace.sleep(120)
         mark = alice.mark()
-        tell(mail, WAITING % messages, SUMMARY)
+        mail.tell(WAITING % messages)
         event = alice.await_event("MWI_NOTIFY", 5, mark)
         check(f"{messages}/0" in event["param"], f"{event}")
-        tell(dave, STATUS % status, "application/pidf+xml")
-        until(lambda: name in alice.command("contacts")["data"], 5,
-              f"dave is not {name}")
+        bob.command(command)
+        until(lambda: name in carol.command("contacts")["data"], 5,
+              f"bob is not {name}")
 
 
 class Silence:
