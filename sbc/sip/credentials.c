@@ -5,8 +5,10 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * The request goes out once more, as a new one: same Call-ID and tags, the
- * next CSeq, a new branch.  A second challenge says that the password is wrong,
- * unless it says that the nonce was too old; it goes up to the owner.
+ * next CSeq, a new branch.  A proxy on the way and the server at its end may
+ * both ask (RFC 3261 22.3): each is answered, and what the other was told is
+ * told again.  A second challenge of the same one says that the password is
+ * wrong, unless it says that the nonce was too old; it goes up to the owner.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -60,12 +62,14 @@ static bool take(struct sip_txn *txn, const sip_t *s)
 {
 	const struct sip_view view = {.msg = s,
 				      .status = s->sip_status->st_status};
-	struct sip_challenged c = txn->as->challenged;
+	bool is_proxy = view.status == 407;
+	struct sip_challenged c = txn->as->challenged[is_proxy];
+	uint8_t *n = &txn->n_answered[is_proxy];
 
-	if (sip_challenge_take(&c, &view) ||
-	    (txn->n_answered && (txn->n_answered > 1 || !c.stale)))
+	if (sip_challenge_take(&c, &view) || (*n && (*n > 1 || !c.stale)))
 		return false;
-	txn->as->challenged = c;
+	txn->as->challenged[is_proxy] = c;
+	++*n;
 	return true;
 }
 
@@ -102,20 +106,26 @@ static int count_on(msg_t *msg, struct sip_txn *txn)
 		       : 0;
 }
 
-static int add_answer(msg_t *msg, struct sip_txn *txn)
+/* To each who has asked for it. */
+static int add_answers(msg_t *msg, struct sip_txn *txn)
 {
 	struct credentials *as = txn->as;
 	char mem[ANSWER_BYTES];
 	struct sip_header h;
 	char *uri = url_as_string(msg_home(msg),
 				  sip_object(msg)->sip_request->rq_url);
-	int err;
+	int err = uri ? 0 : -ENOMEM;
 
-	if (!uri)
-		return -ENOMEM;
-	err = sip_challenge_answer(&as->challenged, txn->method, uri, as->user,
-				   as->password, mem, sizeof(mem), &h);
-	return err ? err : header_add(msg, &h);
+	for (int i = 0; i < 2 && !err; i++) {
+		if (!txn->n_answered[i])
+			continue;
+		err = sip_challenge_answer(&as->challenged[i], txn->method, uri,
+					   as->user, as->password, mem,
+					   sizeof(mem), &h);
+		if (!err)
+			err = header_add(msg, &h);
+	}
+	return err;
 }
 
 msg_t *credentials_retry(struct sip_txn *txn, const sip_t *answer)
@@ -131,7 +141,7 @@ msg_t *credentials_retry(struct sip_txn *txn, const sip_t *answer)
 	if (!msg)
 		return NULL;
 	strip(msg);
-	if (!count_on(msg, txn) && !add_answer(msg, txn))
+	if (!count_on(msg, txn) && !add_answers(msg, txn))
 		return msg;
 	msg_destroy(msg);
 	return NULL;
@@ -144,7 +154,7 @@ int credentials_to_ack(msg_t *ack, const struct sip_txn *txn)
 	const sip_t *s;
 	int n;
 
-	if (!txn->n_answered)
+	if (!txn->n_answered[0] && !txn->n_answered[1])
 		return 0;
 	invite = nta_outgoing_getrequest(txn->orq);
 	s = sip_object(invite);

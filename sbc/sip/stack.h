@@ -225,7 +225,7 @@ struct sip_txn {
 	bool provisional, cancelled;
 	bool on_peers_flow; /* client side: along a connection of the peer's */
 	struct credentials *as; /* client side; NULL = none */
-	unsigned n_answered;    /* challenges */
+	uint8_t n_answered[2];  /* 401s, 407s */
 	struct reliable reliable; /* server side */
 	struct timer timer; /* client side: the end of waiting; server side:
 			       of an 18x */
@@ -268,7 +268,8 @@ struct credentials {
 	unsigned refs;
 	struct sip_dialog *dialog; /* NULL = none, or gone */
 	char *user, *password;
-	struct sip_challenged challenged; /* with what, last */
+	/* With what, last: by a server, by a proxy. */
+	struct sip_challenged challenged[2];
 };
 
 /* *@out is NULL when @of says nothing.  -ENOMEM. */

@@ -499,7 +499,6 @@ static bool answer_challenge(struct sip_txn *txn, const sip_t *s)
 	nta_outgoing_destroy(txn->orq);
 	txn->orq = orq;
 	txn->provisional = false;
-	txn->n_answered++;
 	return true;
 }
 

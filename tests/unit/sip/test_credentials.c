@@ -1,5 +1,5 @@
 /*
- * test_credentials.c - requests that a peer challenges: the stack answers, once
+ * test_credentials.c - requests that a peer challenges: the stack answers each once
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -320,6 +320,59 @@ static void a_stale_answer_is_given_once_more_and_no_more(void **state)
 	assert_false(rig_recv(rig));
 }
 
+/* A proxy on the way asks, and the server at its end too. */
+static void a_proxy_and_a_server_are_both_answered(void **state)
+{
+	struct rig *rig = *state;
+	char mem[512];
+
+	message(rig);
+	challenge(rig, 407, ASK_407);
+	is_answered(rig, "Proxy-Authorization", "n1");
+	challenge(rig, 401,
+		  "WWW-Authenticate: Digest realm=\"home\", nonce=\"h1\", "
+		  "algorithm=MD5, qop=\"auth\"\r\n");
+	is_answered(rig, "Authorization", "h1");
+	assert_int_equal(rig->answers, 0);
+	rig_header(rig, "Proxy-Authorization", mem);
+	assert_non_null(strstr(mem, "nonce=\"n1\""));
+	assert_non_null(strstr(mem, "nc=00000002"));
+	assert_int_equal(cseq_of(rig), 9);
+	rig_answer(rig, 202, "b", "");
+	assert_int_equal(rig->answers, 1);
+	assert_int_equal(rig->last_status, 202);
+}
+
+static void each_of_them_is_answered_once(void **state)
+{
+	struct rig *rig = *state;
+
+	message(rig);
+	challenge(rig, 407, ASK_407);
+	challenge(rig, 401, ASK_401);
+	rig_answer(rig, 407, "b", ASK_407);
+	assert_int_equal(rig->answers, 1);
+	assert_int_equal(rig->last_status, 407);
+	assert_false(rig_recv(rig));
+}
+
+static void the_ack_has_both_answers(void **state)
+{
+	struct rig *rig = *state;
+	char mem[512];
+
+	call_made(rig, SIP_UDP, "101");
+	request(rig, SIP_INVITE);
+	challenge(rig, 407, ASK_407);
+	challenge(rig, 401, ASK_401);
+	rig_answer(rig, 200, "b", rig_contact(rig, mem));
+	assert_int_equal(rig->last_status, 200);
+	assert_true(rig_recv(rig));
+	assert_memory_equal(rig->msg, "ACK ", 4);
+	assert_non_null(rig_header(rig, "Proxy-Authorization", mem));
+	assert_non_null(strstr(rig->msg, "\r\nAuthorization: Digest "));
+}
+
 static void without_credentials_it_goes_up(void **state)
 {
 	struct rig *rig = *state;
@@ -460,6 +513,9 @@ int main(void)
 		TEST(a_wrong_password_is_told_after_one_answer),
 		TEST(a_wrong_password_of_an_invite_is_told_too),
 		TEST(a_stale_answer_is_given_once_more_and_no_more),
+		TEST(a_proxy_and_a_server_are_both_answered),
+		TEST(each_of_them_is_answered_once),
+		TEST(the_ack_has_both_answers),
 		TEST(without_credentials_it_goes_up),
 		TEST(what_cannot_be_answered_goes_up),
 		TEST(a_cancel_is_of_the_second_invite),
