@@ -26,4 +26,12 @@ int cli_print_nothing(const json_t *body);
 /* What the answer in @body, if it is one, means for scripts. */
 int cli_exit_code(const json_t *body);
 
+/* cli_route.c: "sbc route ..."; return the exit code. */
+int cli_route(int argc, char **argv);
+/* Where the configuration is, when nobody says. */
+#define CLI_CONFIG "/etc/sbc/sbc.conf"
+/* Faults go to standard error.  Returns an exit code. */
+struct config;
+int cli_load_config(const char *path, struct config **out);
+
 #endif

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli.h"
 #include "config/config.h"
 #include "sbc.h"
 #include "version.h"
@@ -21,6 +22,7 @@ static const char usage[] =
 	"       sbc phones history NAME [--at TIME | --from TIME --to TIME]\n"
 	"                          [--json] [...]\n"
 	"       sbc reload [--data DIR | --socket PATH]\n"
+	"       sbc route test NUMBER [--from REALM|PHONE|TRUNK] [...]\n"
 	"       sbc --version | --help\n"
 	"\n"
 	"The clients ask the sbc whose control socket is DIR/ctl, or PATH, or\n"
@@ -105,6 +107,8 @@ int main(int argc, char **argv)
 		return run(argc - 1, argv + 1);
 	if (!strcmp(command, "check-config"))
 		return check_config(argc - 1, argv + 1);
+	if (!strcmp(command, "route"))
+		return cli_route(argc - 1, argv + 1);
 	if (!strcmp(command, "status") || !strcmp(command, "calls") ||
 	    !strcmp(command, "phones") || !strcmp(command, "reload"))
 		return cli_main(argc - 1, argv + 1);

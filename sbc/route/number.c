@@ -128,6 +128,20 @@ void route_number_to(const struct conf_trunk *t, const char *number,
 		str_copy(out, LIMIT_USER_BYTES, str_of(number));
 }
 
+void route_numbers_for(const struct route_result *r, unsigned i,
+		       char called[LIMIT_USER_BYTES],
+		       char calling[LIMIT_USER_BYTES])
+{
+	const struct conf_trunk *t = r->targets[i].trunk;
+
+	str_copy(called, LIMIT_USER_BYTES, str_of(r->called));
+	str_copy(calling, LIMIT_USER_BYTES, str_of(r->calling));
+	if (t && !r->emergency)
+		route_number_to(t, r->called, called);
+	if (t)
+		route_number_to(t, r->calling, calling);
+}
+
 /* RFC 3966 3: visual-separator. */
 static bool is_separator(char c)
 {

@@ -121,9 +121,8 @@ static void check_emergency(struct decision *d)
 			d->ask->called);
 	else
 		route_tell(d->trace,
-			   "%s is not one of the %u emergency number%s.",
-			   d->out->called, g->n_emergency,
-			   g->n_emergency == 1 ? "" : "s");
+			   "%s is not on the list of emergency numbers.",
+			   d->out->called);
 }
 
 /* ---- phones ------------------------------------------------------------- */
@@ -192,13 +191,14 @@ static bool route_fits(const struct decision *d, const struct conf_route *r)
 			   "'%s' only.",
 			   r->name, r->from);
 	else if (!route_match(r->match, called))
-		route_tell(d->trace,
-			   "Route '%s' does not fit: its match %s does not fit "
-			   "the called number %s.",
-			   r->name, r->match, called);
+		route_tell(
+			d->trace,
+			"Route '%s' does not fit: its match '%s' does not fit "
+			"the called number %s.",
+			r->name, r->match, called);
 	else if (!route_match(r->calling, calling))
 		route_tell(d->trace,
-			   "Route '%s' does not fit: its calling %s does not "
+			   "Route '%s' does not fit: its calling '%s' does not "
 			   "fit the calling number %s.",
 			   r->name, r->calling,
 			   *calling ? calling : "(unknown)");
@@ -220,9 +220,10 @@ static void tell_fit(const struct decision *d, const struct conf_route *r)
 	if (r->from[0])
 		buf_printf(&b, ", from is '%s'", r->from);
 	if (r->match[0])
-		buf_printf(&b, ", match %s fits %s", r->match, d->out->called);
+		buf_printf(&b, ", match '%s' fits %s", r->match,
+			   d->out->called);
 	if (r->calling[0])
-		buf_printf(&b, ", calling %s fits %s", r->calling,
+		buf_printf(&b, ", calling '%s' fits %s", r->calling,
 			   d->out->calling);
 	route_tell(d->trace, "Route '%s' fits: %s.  It decides.", r->name,
 		   b.n ? mem + 2 : "it is for everything");

@@ -104,6 +104,11 @@ enum route_plan route_number_read(const struct conf_trunk *t,
 /* @number in the form that @t wants. */
 void route_number_to(const struct conf_trunk *t, const char *number,
 		     char out[LIMIT_USER_BYTES]);
+/* The numbers that target @i gets: in a trunk's form, but for an emergency
+ * number, which is sent as it is. */
+void route_numbers_for(const struct route_result *r, unsigned i,
+		       char called[LIMIT_USER_BYTES],
+		       char calling[LIMIT_USER_BYTES]);
 /*
  * The number of a tel URI (RFC 3966) as text: without visual separators, and
  * behind its phone-context where that is a global number's beginning.

@@ -1,0 +1,122 @@
+# tables.py - routes, numbers and header rules: told by the command line, and
+# done to requests
+#
+# SPDX-License-Identifier: Apache-2.0
+
+import json
+import subprocess
+
+from runner import check
+from sipbox import SipBox
+
+CONFIG = """
+config sbc 'global'
+	list emergency '112'
+
+config realm 'lan'
+	list listen 'udp:5060'
+
+config realm 'wan'
+	list listen 'udp:5070'
+
+config phone 'desk'
+	option user '101'
+	option password 'x'
+	option caller_id '+493012345101'
+
+config trunk 'itsp'
+	option realm 'wan'
+	option host 'sip.example.net'
+	option country_code '49'
+	option numbers 'e164'
+
+config trunk 'spare'
+	option realm 'wan'
+	option host '192.0.2.1'
+
+config route 'in'
+	option from 'itsp'
+	option match '+4930!'
+	list to 'desk'
+
+config route 'out'
+	option from_realm 'lan'
+	option match '9!'
+	option strip '1'
+	list to 'itsp'
+	list to 'spare'
+
+config route 'help'
+	option match '112'
+	list to 'spare'
+"""
+
+
+def tables(context, text=CONFIG):
+    """A command that asks the file with @text, without a daemon."""
+    box = SipBox(context, start=False)
+    path = context.path("tables.conf")
+    with open(path, "w") as out:
+        out.write(text)
+
+    def ask(*words, given=None):
+        return subprocess.run([box.binary, *words, "--config", path],
+                              input=given, capture_output=True, text=True,
+                              timeout=10)
+    return ask
+
+
+def route_test_tells_each_step(context):
+    ask = tables(context)
+    done = ask("route", "test", "9030123456", "--from", "101")
+    check(done.returncode == 0, f"exit {done.returncode}: {done.stderr}")
+    for words in ("Phone 'desk'", "calling from +493012345101",
+                  "not on the list of emergency numbers",
+                  "No phone has the user 9030123456",
+                  "Route 'in' does not fit",
+                  "Route 'out' fits: from_realm is 'lan', match '9!'",
+                  "becomes 030123456: strip 1",
+                  "Target 1 is trunk 'itsp'",
+                  "means +4930123456", "country_code is 49",
+                  "Target 2 is trunk 'spare'"):
+        check(words in done.stdout, f"not told: {words}\n{done.stdout}")
+
+
+def route_test_tells_scripts_what_it_found(context):
+    ask = tables(context)
+    done = ask("route", "test", "9030123456", "--from", "desk", "--json")
+    found = json.loads(done.stdout)
+    check(found["found"] and found["route"] == "out" and
+          found["called"] == "030123456", f"{found}")
+    check([(t["type"], t["name"], t["called"]) for t in found["targets"]] ==
+          [("trunk", "itsp", "+4930123456"), ("trunk", "spare", "030123456")],
+          f"{found['targets']}")
+    check(len(found["steps"]) > 5, "no steps")
+    done = ask("route", "test", "030123", "--from", "itsp", "--json")
+    check(json.loads(done.stdout)["called"] == "+4930123", done.stdout)
+    done = ask("route", "test", "112", "--json")
+    check(json.loads(done.stdout)["emergency"] is True, done.stdout)
+    done = ask("route", "test", "tel:1-0-1", "--json")
+    check(json.loads(done.stdout)["targets"][0]["name"] == "desk",
+          done.stdout)
+
+
+def route_test_has_exit_codes(context):
+    ask = tables(context)
+    for code, words in ((5, ("77",)), (5, ("112x",)), (2, ()),
+                        (2, ("1", "2")), (2, ("1", "--from", "nobody")),
+                        (2, ("1", "--method", "BYE")), (2, ("1" * 128,)),
+                        (0, ("101", "--from", "spare"))):
+        done = ask("route", "test", *words)
+        check(done.returncode == code, f"{words}: exit {done.returncode}")
+    done = tables(context, "config realm 'r'\n\toption x 'y'\n")(
+        "route", "test", "1")
+    check(done.returncode == 78 and ":2: " in done.stderr,
+          f"{done.returncode} {done.stderr}")
+
+
+def add_to(suite):
+    for function in (route_test_tells_each_step,
+                     route_test_tells_scripts_what_it_found,
+                     route_test_has_exit_codes):
+        suite.add(function)
