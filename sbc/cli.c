@@ -22,6 +22,7 @@ enum {
 	ANSWER_S = 10, /* the daemon answers in milliseconds */
 	ROWS_SHOWN = 50,
 };
+#define ROWS_TEXT "50" /* the same, in a path */
 
 /* What the command line asks for. */
 struct wish {
@@ -29,6 +30,8 @@ struct wish {
 	const char *socket, *data;
 	bool as_json;
 	const char *at, *from, *to; /* texts of times; NULL = not given */
+	const char *who, *limit;    /* of call records */
+	bool as_csv, as_lines;
 };
 
 /* ---- asking ------------------------------------------------------------------- */
@@ -207,6 +210,49 @@ static int want_history(struct wish *w, const char *name)
 	return code;
 }
 
+/* Append "name=TEXT" to the path of @w; nothing without @text. */
+static void add_text(struct wish *w, const char *name, const char *text)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.@";
+	size_t n = strlen(w->path);
+	struct buf b;
+
+	if (!text)
+		return;
+	buf_init(&b, w->path + n, sizeof(w->path) - n);
+	buf_printf(&b, "%c%s=", memchr(w->path, '?', n) ? '&' : '?', name);
+	for (; *text; text++) {
+		if (strchr(plain, *text))
+			buf_put(&b, text, 1);
+		else
+			buf_printf(&b, "%%%02x", (unsigned char)*text);
+	}
+}
+
+static int want_cdrs(struct wish *w)
+{
+	bool is_export = w->as_csv || w->as_lines;
+	int code;
+
+	if (w->at || w->as_csv + w->as_lines + w->as_json > 1) {
+		fputs("sbc: one of --csv, --jsonl and --json; times are --from "
+		      "and --to\n",
+		      stderr);
+		return EXIT_USAGE;
+	}
+	snprintf(w->path, sizeof(w->path), "/cdrs");
+	code = add_time(w, "from", w->from);
+	if (!code)
+		code = add_time(w, "to", w->to);
+	if (!code)
+		code = check_span(w);
+	add_text(w, "who", w->who);
+	if (w->limit || !is_export)
+		add_text(w, "limit", w->limit ? w->limit : ROWS_TEXT);
+	return code;
+}
+
 static const struct command {
 	const char *name, *sub; /* sub NULL = nothing follows */
 	const char *method;
@@ -220,6 +266,9 @@ static const struct command {
 	{"phones", "history", "GET", NULL, cli_print_history,
 	 " NAME [--at TIME | --from TIME --to TIME]"},
 	{"calls", NULL, "GET", "/calls", cli_print_calls, ""},
+	{"cdrs", NULL, "GET", NULL, cli_print_cdrs,
+	 " [--from TIME] [--to TIME] [--who TEXT] [--limit N] [--csv | "
+	 "--jsonl]"},
 	{"reload", NULL, "POST", "/reload", cli_print_nothing, ""},
 };
 
@@ -264,7 +313,9 @@ static int choose(struct wish *w, int argc, char **argv,
 		*out = c;
 		if (c->print == cli_print_history)
 			return want_history(w, argv[2]);
-		if (is_timed)
+		if (c->print == cli_print_cdrs)
+			return want_cdrs(w);
+		if (is_timed || w->who || w->limit || w->as_csv || w->as_lines)
 			break;
 		if (c->sub)
 			return want_phone(w, argv[2], "");
@@ -317,6 +368,10 @@ static int read_options(struct wish *w, int argc, char **argv)
 		{"at", required_argument, NULL, 'a'},
 		{"from", required_argument, NULL, 'f'},
 		{"to", required_argument, NULL, 't'},
+		{"who", required_argument, NULL, 'w'},
+		{"limit", required_argument, NULL, 'l'},
+		{"csv", no_argument, NULL, 'C'},
+		{"jsonl", no_argument, NULL, 'L'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
@@ -343,6 +398,18 @@ static int read_options(struct wish *w, int argc, char **argv)
 		case 't':
 			w->to = optarg;
 			break;
+		case 'w':
+			w->who = optarg;
+			break;
+		case 'l':
+			w->limit = optarg;
+			break;
+		case 'C':
+			w->as_csv = true;
+			break;
+		case 'L':
+			w->as_lines = true;
+			break;
 		case 'h':
 			usage(stdout, argv[0]);
 			return EXIT_OK;
@@ -351,6 +418,33 @@ static int read_options(struct wish *w, int argc, char **argv)
 		}
 	}
 	return -1;
+}
+
+/* All pages, the newest record first. */
+static int export(const char *path, const struct wish *w)
+{
+	char next[sizeof(w->path) + 80], after[64];
+	json_t *reply;
+	bool more;
+	int code;
+
+	if (w->as_csv)
+		cli_csv_begin();
+	snprintf(next, sizeof(next), "%s", w->path);
+	do {
+		code = ask(path, "GET", next, &reply);
+		if (code)
+			return code;
+		if (cli_int(reply, "status") >= 300)
+			return refusal(cli_int(reply, "status"),
+				       json_object_get(reply, "body"));
+		more = cli_export_page(json_object_get(reply, "body"),
+				       w->as_csv, after, sizeof(after));
+		json_decref(reply);
+		snprintf(next, sizeof(next), "%s%cafter=%s", w->path,
+			 strchr(w->path, '?') ? '&' : '?', after);
+	} while (more && !w->limit);
+	return fflush(stdout) ? EXIT_FAILED : EXIT_OK;
 }
 
 int cli_main(int argc, char **argv)
@@ -370,6 +464,8 @@ int cli_main(int argc, char **argv)
 	if (code)
 		return code;
 	socket_path(&w, path, sizeof(path));
+	if (w.as_csv || w.as_lines)
+		return export(path, &w);
 	code = ask(path, command->method, w.path, &reply);
 	if (code)
 		return code;

@@ -23,8 +23,14 @@ int cli_print_phone(const json_t *body);
 int cli_print_history(const json_t *body);
 int cli_print_calls(const json_t *body);
 int cli_print_nothing(const json_t *body);
+int cli_print_cdrs(const json_t *body);
 /* What the answer in @body, if it is one, means for scripts. */
 int cli_exit_code(const json_t *body);
+
+/* Call records as CSV or JSON Lines, page by page.  False: that was the last
+ * one; else @after says where the next one begins. */
+void cli_csv_begin(void);
+bool cli_export_page(const json_t *body, bool as_csv, char *after, size_t size);
 
 /* cli_route.c: "sbc route ..."; return the exit code. */
 int cli_route(int argc, char **argv);

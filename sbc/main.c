@@ -21,6 +21,8 @@ static const char usage[] =
 	"       sbc phones show NAME [--json] [...]\n"
 	"       sbc phones history NAME [--at TIME | --from TIME --to TIME]\n"
 	"                          [--json] [...]\n"
+	"       sbc cdrs [--from TIME] [--to TIME] [--who TEXT] [--limit N]\n"
+	"                [--json | --csv | --jsonl] [...]\n"
 	"       sbc reload [--data DIR | --socket PATH]\n"
 	"       sbc route test NUMBER [--from REALM|PHONE|TRUNK] [...]\n"
 	"       sbc --version | --help\n"
@@ -110,7 +112,8 @@ int main(int argc, char **argv)
 	if (!strcmp(command, "route"))
 		return cli_route(argc - 1, argv + 1);
 	if (!strcmp(command, "status") || !strcmp(command, "calls") ||
-	    !strcmp(command, "phones") || !strcmp(command, "reload"))
+	    !strcmp(command, "cdrs") || !strcmp(command, "phones") ||
+	    !strcmp(command, "reload"))
 		return cli_main(argc - 1, argv + 1);
 	return bad_usage(*command ? "unknown command" : "a command is needed");
 }

@@ -51,6 +51,7 @@ static void apply_globals(struct sbc *sbc)
 
 	log_setup(g->log_level, g->log_format);
 	screen_set_rate(sbc->screen, g->source_rate);
+	store_cdr_keep(sbc->store, g->cdr_days);
 }
 
 static void trust_trunks(struct sbc *sbc)
@@ -213,6 +214,7 @@ static int build_upper(struct sbc *sbc)
 		.auth = sbc->auth,
 		.media = sbc->media,
 		.is_on_link = flows_is_on_link,
+		.record = records_keep,
 		.arg = sbc,
 	};
 	struct passes_conf passes = {
@@ -374,6 +376,7 @@ int sbc_run(const char *config_path, const char *data_dir)
 		code = EXIT_FAILED;
 		goto down;
 	}
+	store_cdr_keep(sbc.store, config_global(sbc.config)->cdr_days);
 	trust_trunks(&sbc);
 	code = listen_all(&sbc, sbc.config);
 	if (code)

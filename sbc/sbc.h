@@ -83,6 +83,9 @@ bool flows_is_on_link(void *arg, const struct addr *a);
  * that a test need not wait. */
 unsigned flows_speed(void);
 
+/* records.c: one call attempt for the store; @arg is the sbc. */
+void records_keep(void *arg, const struct cdr *c);
+
 /* listen.c: bind what the configuration says, follow the machine's addresses.
  * An explicit address beats an all-addresses realm.  0, or an exit code. */
 int listen_all(struct sbc *sbc, const struct config *config);

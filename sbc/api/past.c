@@ -21,9 +21,9 @@ enum {
 	BINDINGS_MAX = 64,
 };
 
-struct api_wait {
+struct past_wait {
+	struct api_wait base;
 	struct api_source source;
-	struct api_later later;
 	wall_ms at, from, to; /* @at 0 = a span is asked for */
 	uint64_t limit;
 	char phone[LIMIT_NAME_BYTES];
@@ -31,34 +31,11 @@ struct api_wait {
 
 /* ---- the query -------------------------------------------------------------- */
 
-/* "%3A" is ":" and so on, in place of a copy; what is no such thing stays. */
-static struct str unescape(struct str s, char *mem, size_t cap)
-{
-	static const char hex[] = "0123456789abcdef";
-	struct str out = {mem, 0};
-
-	for (size_t i = 0; i < s.n && out.n < cap; i++) {
-		const char *a = NULL, *b = NULL;
-		char c = s.p[i];
-
-		if (c == '%' && i + 2 < s.n) {
-			a = strchr(hex, s.p[i + 1] | 0x20);
-			b = strchr(hex, s.p[i + 2] | 0x20);
-		}
-		if (a && b) {
-			c = (char)((a - hex) << 4 | (b - hex));
-			i += 2;
-		}
-		mem[out.n++] = c;
-	}
-	return out;
-}
-
-static int set_option(struct api_wait *w, struct str name, struct str value)
+static int set_option(struct past_wait *w, struct str name, struct str value)
 {
 	char mem[64];
 
-	value = unescape(value, mem, sizeof(mem));
+	value = query_unescape(value, mem, sizeof(mem));
 	if (str_eq_c(name, "at"))
 		return when_parse_rfc3339(&w->at, value);
 	if (str_eq_c(name, "from"))
@@ -71,7 +48,7 @@ static int set_option(struct api_wait *w, struct str name, struct str value)
 }
 
 /* The name of the first option that is wrong; empty = all is well. */
-static struct str read_query(struct api_wait *w, struct str query)
+static struct str read_query(struct past_wait *w, struct str query)
 {
 	while (query.n) {
 		struct str value = str_cut(&query, '&');
@@ -159,7 +136,7 @@ static void note_binding(void *arg, const struct binding *b)
 
 /* All bindings, not only those that a call would try: one whose connection is
  * gone stands, and is lost. */
-static json_t *judge(const struct api_wait *w, const struct store_history *h)
+static json_t *judge(const struct past_wait *w, const struct store_history *h)
 {
 	struct standing s = {.phone = w->phone};
 	struct reach reach;
@@ -171,7 +148,7 @@ static json_t *judge(const struct api_wait *w, const struct store_history *h)
 	return reach_json(&reach);
 }
 
-static json_t *history_json(const struct api_wait *w,
+static json_t *history_json(const struct past_wait *w,
 			    const struct store_history *h)
 {
 	json_t *body = json_pack("{s:s, s:o, s:o}", "phone", w->phone,
@@ -192,8 +169,8 @@ static json_t *history_json(const struct api_wait *w,
 
 static void answered(void *arg, const struct store_history *h)
 {
-	struct api_wait *w = arg;
-	struct api_later later = w->later;
+	struct past_wait *w = arg;
+	struct api_later later = w->base.later;
 	int err = h->err;
 	json_t *body;
 
@@ -207,14 +184,15 @@ static void answered(void *arg, const struct store_history *h)
 int past_ask(const struct api_source *source, const char *phone,
 	     struct str query, json_t **body, struct api_later *later)
 {
-	struct api_wait *w = calloc(1, sizeof(*w));
+	struct past_wait *w = calloc(1, sizeof(*w));
 	struct str wrong;
 	int err;
 
 	if (!w)
 		return 500;
+	w->base.store = source->store;
 	w->source = *source;
-	w->later = *later;
+	w->base.later = *later;
 	w->to = INT64_MAX;
 	w->limit = ROWS_MAX;
 	str_copy(w->phone, sizeof(w->phone), str_of(phone));
@@ -239,14 +217,6 @@ int past_ask(const struct api_source *source, const char *phone,
 		free(w);
 		return 503;
 	}
-	later->wait = w;
+	later->wait = &w->base;
 	return 0;
-}
-
-void resource_forget(struct api_wait *wait)
-{
-	if (!wait)
-		return;
-	store_forget(wait->source.store, wait);
-	free(wait);
 }

@@ -26,6 +26,19 @@ json_t *render_verdict(const struct nat_verdict *v, const struct addr *seen);
 /* When the last packet came from there. */
 wall_ms render_heard(const struct binding *b);
 
+/* Whoever waits for the disk; begins the struct of each kind of question. */
+struct api_wait {
+	struct store *store;
+	struct api_later later;
+};
+
+/* resource.c: "%3A" is ":" and so on, in @mem; what is no such thing stays. */
+struct str query_unescape(struct str s, char *mem, size_t cap);
+
+/* cdrs.c: GET /cdrs?@query; as resource_handle(). */
+int cdrs_ask(const struct api_source *source, struct str query, json_t **body,
+	     struct api_later *later);
+
 /* past.c: GET /phones/NAME/history?@query; as resource_handle(). */
 int past_ask(const struct api_source *source, const char *phone,
 	     struct str query, json_t **body, struct api_later *later);

@@ -5,6 +5,7 @@
  */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -271,12 +272,52 @@ static int handle_phone(const struct api_source *source, struct str rest,
 	return 200;
 }
 
+/* The query of "/cdrs?...", or of "/cdrs". */
+static bool is_cdrs(struct str path, struct str *query)
+{
+	*query = path;
+	return str_eq_c(str_cut(query, '?'), "/cdrs");
+}
+
+struct str query_unescape(struct str s, char *mem, size_t cap)
+{
+	static const char hex[] = "0123456789abcdef";
+	struct str out = {mem, 0};
+
+	for (size_t i = 0; i < s.n && out.n < cap; i++) {
+		const char *a = NULL, *b = NULL;
+		char c = s.p[i];
+
+		if (c == '%' && i + 2 < s.n) {
+			a = strchr(hex, s.p[i + 1] | 0x20);
+			b = strchr(hex, s.p[i + 2] | 0x20);
+		}
+		if (a && b) {
+			c = (char)((a - hex) << 4 | (b - hex));
+			i += 2;
+		}
+		mem[out.n++] = c;
+	}
+	return out;
+}
+
+void resource_forget(struct api_wait *wait)
+{
+	if (!wait)
+		return;
+	store_forget(wait->store, wait);
+	free(wait);
+}
+
 static int handle_get(const struct api_source *source, const char *path,
 		      json_t **body, struct api_list *list,
 		      struct api_later *later)
 {
 	static const char phones[] = "/phones/";
+	struct str query;
 
+	if (is_cdrs(str_of(path), &query))
+		return cdrs_ask(source, query, body, later);
 	for (size_t i = 0; i < sizeof(resources) / sizeof(*resources); i++) {
 		if (strcmp(path, resources[i].path))
 			continue;
@@ -296,6 +337,10 @@ static int handle_get(const struct api_source *source, const char *path,
 
 static bool is_known(const char *path)
 {
+	struct str query;
+
+	if (is_cdrs(str_of(path), &query))
+		return true;
 	for (size_t i = 0; i < sizeof(resources) / sizeof(*resources); i++) {
 		if (!strcmp(path, resources[i].path))
 			return true;

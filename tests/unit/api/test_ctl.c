@@ -305,8 +305,30 @@ int store_history_find(struct store *s, const char *phone, wall_ms from,
 	return note_question(fn, arg);
 }
 
+static struct {
+	store_cdr_fn fn;
+	void *arg;
+	struct store_cdr_query query;
+	char who[64], after[64];
+	int err;
+} asked_cdrs;
+
+int store_cdr_find(struct store *s, const struct store_cdr_query *query,
+		   store_cdr_fn fn, void *arg)
+{
+	asked_cdrs.fn = fn;
+	asked_cdrs.arg = arg;
+	asked_cdrs.query = *query;
+	snprintf(asked_cdrs.who, sizeof(asked_cdrs.who), "%s",
+		 query->who ? query->who : "");
+	snprintf(asked_cdrs.after, sizeof(asked_cdrs.after), "%s",
+		 query->after ? query->after : "");
+	return asked_cdrs.err;
+}
+
 void store_forget(struct store *s, void *arg)
 {
+	asked_cdrs.fn = NULL;
 	asked.forgotten += asked.arg == arg;
 	asked.fn = NULL;
 }
@@ -749,6 +771,81 @@ static json_t *read_reply(int fd)
 	return n > 0 ? json_loadb(text, n, 0, NULL) : NULL;
 }
 
+static int ask_cdrs(struct rig *rig, const char *query)
+{
+	char line[256];
+	int fd = open_client(rig);
+
+	memset(&asked_cdrs, 0, sizeof(asked_cdrs));
+	snprintf(line, sizeof(line),
+		 "{\"method\":\"GET\",\"path\":\"/cdrs%s\"}\n", query);
+	assert_true(send(fd, line, strlen(line), MSG_NOSIGNAL) > 0);
+	for (int i = 0; i < 1000 && !asked_cdrs.fn; i++)
+		loop_step(rig->loop, 1);
+	assert_non_null(asked_cdrs.fn);
+	return fd;
+}
+
+static json_t *answer_cdrs(int fd, int err, size_t n)
+{
+	static const char *const records[] = {"{\"id\":\"b\"}",
+					      "{\"id\":\"a\"}", "edited"};
+	const struct store_cdrs c = {.err = err, .records = records, .n = n};
+
+	asked_cdrs.fn(asked_cdrs.arg, &c);
+	return read_reply(fd);
+}
+
+static void call_records_are_answered_when_the_store_has_them(void **state)
+{
+	int fd = ask_cdrs(*state, "?from=2026-11-21T14:00:00Z&who=%2b4930&"
+				  "after=x&limit=2");
+	json_t *reply, *list;
+	int truncated;
+
+	assert_string_equal(asked_cdrs.who, "+4930");
+	assert_string_equal(asked_cdrs.after, "x");
+	assert_int_equal(asked_cdrs.query.max, 2);
+	assert_int_equal(asked_cdrs.query.from, 1795269600000);
+	reply = answer_cdrs(fd, 0, 2);
+	assert_int_equal(json_unpack(reply, "{s:{s:o, s:b}}", "body", "cdrs",
+				     &list, "truncated", &truncated),
+			 0);
+	assert_int_equal(json_array_size(list), 2);
+	assert_true(truncated);
+	json_decref(reply);
+}
+
+static void a_record_that_is_no_json_is_left_out(void **state)
+{
+	json_t *reply = answer_cdrs(ask_cdrs(*state, ""), 0, 3), *list;
+	int truncated;
+
+	assert_int_equal(json_unpack(reply, "{s:{s:o, s:b}}", "body", "cdrs",
+				     &list, "truncated", &truncated),
+			 0);
+	assert_int_equal(json_array_size(list), 2);
+	assert_false(truncated);
+	json_decref(reply);
+}
+
+static void a_sick_disk_is_said_to_who_asks_for_records(void **state)
+{
+	assert_int_equal(status_of(answer_cdrs(ask_cdrs(*state, ""), -EIO, 0)),
+			 503);
+}
+
+static void a_wrong_question_for_records_is_refused(void **state)
+{
+	assert_int_equal(status_of(ask(*state, "GET", "/cdrs?from=nonsense")),
+			 400);
+	assert_int_equal(status_of(ask(*state, "GET", "/cdrs?limit=0")), 400);
+	assert_int_equal(status_of(ask(*state, "GET", "/cdrs?limit=9999")),
+			 400);
+	assert_int_equal(status_of(ask(*state, "GET", "/cdrs?x=1")), 400);
+	assert_int_equal(status_of(ask(*state, "POST", "/cdrs")), 405);
+}
+
 static json_t *answer(int fd, int err, const struct history_row *rows, size_t n)
 {
 	const struct store_history h = {
@@ -995,6 +1092,10 @@ int main(void)
 		T(a_phone_is_found_by_its_user_and_its_aor),
 		T(a_list_may_have_empty_pieces_before_its_end),
 		T(the_history_is_answered_when_the_store_has_it),
+		T(call_records_are_answered_when_the_store_has_them),
+		T(a_record_that_is_no_json_is_left_out),
+		T(a_sick_disk_is_said_to_who_asks_for_records),
+		T(a_wrong_question_for_records_is_refused),
 		T(a_moment_is_answered_with_a_verdict),
 		T(a_sick_disk_is_503),
 		T(wrong_options_are_400),

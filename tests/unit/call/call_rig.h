@@ -173,6 +173,17 @@ static bool is_on_link(void *arg, const struct addr *a)
 	return ((struct rig *)arg)->on_link;
 }
 
+/* The last record as JSON, and how many there were. */
+static char *recorded;
+static unsigned n_recorded;
+
+static void note_record(void *arg, const struct cdr *c)
+{
+	free(recorded);
+	recorded = cdr_json(c);
+	n_recorded++;
+}
+
 static int setup(void **state)
 {
 	struct rig *rig = calloc(1, sizeof(*rig));
@@ -180,6 +191,7 @@ static int setup(void **state)
 	struct calls_conf conf = {
 		.keepalive = FAKE_KEEPALIVE,
 		.is_on_link = is_on_link,
+		.record = note_record,
 		.arg = rig,
 	};
 
@@ -188,6 +200,7 @@ static int setup(void **state)
 	fake_nat_reset();
 	bindings.n = 0;
 	bindings.phone = NULL;
+	n_recorded = 0;
 	clock_freeze(5000000, 1700000000000);
 	assert_int_equal(
 		config_parse(&rig->config, "test", STR(config_text), &errs), 0);
@@ -226,6 +239,8 @@ static int teardown(void **state)
 		assert_true(fake.dialogs[i]->destroyed);
 	fake_reset();
 	clock_thaw();
+	free(recorded);
+	recorded = NULL;
 	free(rig);
 	return 0;
 }
