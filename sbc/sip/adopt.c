@@ -65,41 +65,51 @@ int sip_dialog_ids(const struct sip_dialog *d, struct sip_dialog_ids *out,
 	struct buf b;
 
 	nta_leg_get_route(d->leg, &route, &contact);
-	if (!local || !remote || !contact)
-		return -EINVAL;
 	su_home_init(home);
-	target = url_as_string(home, contact->m_url);
+	target = contact ? url_as_string(home, contact->m_url) : NULL;
 	buf_init(&b, mem, cap);
 	ids.call_id = put_text(&b, d->call_id);
-	ids.local_tag = put_text(&b, local);
-	ids.remote_tag = put_text(&b, remote);
-	ids.target = put_text(&b, target ? target : "");
+	ids.local_tag = local ? put_text(&b, local) : NULL;
+	ids.remote_tag = remote ? put_text(&b, remote) : NULL;
+	ids.target = target ? put_text(&b, target) : NULL;
 	ids.route = put_routes(&b, home, route);
 	su_home_deinit(home);
-	if (b.overflow || !target)
+	if (b.overflow)
 		return -ENOSPC;
 	*out = ids;
 	return 0;
 }
 
-static int adopt_leg(struct sip_dialog *d, sip_to_t *to,
-		     const struct sip_dialog_ids *ids)
+int sip_dialog_aim(struct sip_dialog *d, const struct sip_dialog_ids *ids)
 {
 	sip_route_t *route = NULL;
 	sip_contact_t *contact;
+	url_t *target;
+	int err = address_target(&target, d->home, ids->target);
 
-	contact = sip_contact_create(d->home, (url_string_t *)d->target, NULL);
+	if (err)
+		return err;
+	contact = sip_contact_create(d->home, (url_string_t *)target, NULL);
 	if (ids->route)
 		route = sip_route_make(d->home, ids->route);
 	if (!contact || (ids->route && !route))
 		return -EINVAL;
+	/* Only a caller's route set may be replaced, and that comes to it the
+	 * other way round. */
+	return nta_leg_client_reroute(d->leg, sip_route_reverse(d->home, route),
+				      contact, true) < 0
+		       ? -ENOMEM
+		       : 0;
+}
+
+static int adopt_leg(struct sip_dialog *d, sip_to_t *to,
+		     const struct sip_dialog_ids *ids)
+{
 	d->leg = nta_leg_tcreate(d->sip->agent, dialog_on_request, d,
 				 SIPTAG_CALL_ID_STR(d->call_id),
 				 SIPTAG_FROM(d->local), SIPTAG_TO(to),
 				 TAG_END());
-	return d->leg && nta_leg_server_route(d->leg, route, contact) >= 0
-		       ? 0
-		       : -ENOMEM;
+	return d->leg ? sip_dialog_aim(d, ids) : -ENOMEM;
 }
 
 int sip_dialog_adopt(struct sip_dialog **out, struct sip_stack *sip,

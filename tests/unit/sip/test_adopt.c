@@ -180,7 +180,7 @@ static void what_is_told_of_a_dialog_makes_it_again(void **state)
 	assert_string_equal(told.route, ids.route);
 }
 
-static void nothing_is_told_of_a_dialog_without_a_peer(void **state)
+static void what_is_not_known_yet_is_not_told(void **state)
 {
 	struct rig *rig = *state;
 	struct sip_dialog_conf conf = {
@@ -194,7 +194,11 @@ static void nothing_is_told_of_a_dialog_without_a_peer(void **state)
 	sip_flow_to(rig->sip, "lan", SIP_UDP, &rig->peer, &conf.flow);
 	assert_int_equal(sip_dialog_call(&rig->dialog, rig->sip, &conf), 0);
 	assert_int_equal(sip_dialog_ids(rig->dialog, &told, mem, sizeof(mem)),
-			 -EINVAL);
+			 0);
+	assert_non_null(told.call_id);
+	assert_non_null(told.local_tag);
+	assert_null(told.remote_tag);
+	assert_null(told.target);
 }
 
 static void a_detour_goes_before_the_route_set(void **state)
@@ -216,6 +220,22 @@ static void a_detour_goes_before_the_route_set(void **state)
 	sip_dialog_detour(rig->dialog, NULL);
 	send_bye(rig);
 	assert_null(strstr(rig->msg, "198.51.100.2"));
+	rig_answer(rig, 200, NULL, "");
+}
+
+static void an_aim_changes_where_requests_go(void **state)
+{
+	struct rig *rig = *state;
+	struct sip_dialog_ids other = ids;
+
+	adopt(rig, &ids, 1);
+	other.target = "sip:elsewhere@192.0.2.77";
+	other.route = "<sip:192.0.2.3;lr>";
+	assert_int_equal(sip_dialog_aim(rig->dialog, &other), 0);
+	send_bye(rig);
+	assert_memory_equal(rig->msg, "BYE sip:elsewhere@192.0.2.77 SIP", 32);
+	expect_header(rig, "Route", "<sip:192.0.2.3;lr>");
+	assert_null(strstr(rig->msg, "192.0.2.1"));
 	rig_answer(rig, 200, NULL, "");
 }
 
@@ -274,8 +294,9 @@ int main(void)
 		T(an_adopted_dialog_takes_its_peers_requests),
 		T(names_that_cannot_be_written_are_refused),
 		T(what_is_told_of_a_dialog_makes_it_again),
-		T(nothing_is_told_of_a_dialog_without_a_peer),
+		T(what_is_not_known_yet_is_not_told),
 		T(a_detour_goes_before_the_route_set),
+		T(an_aim_changes_where_requests_go),
 		T(a_name_stands_in_requests_and_answers),
 		T(numbers_go_on_across_a_mirror),
 	};
