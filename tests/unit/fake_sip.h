@@ -100,6 +100,7 @@ static struct {
 	int challenge_error; /* what sip_challenge_take() answers */
 	const char *realm;   /* of every listener; NULL = lan */
 	unsigned routes;     /* looked for */
+	const char *local;   /* of new flows; NULL = 203.0.113.10:5060 */
 } fake;
 
 static inline void fake_reset(void)
@@ -691,7 +692,8 @@ int sip_flow_to(struct sip_stack *sip, const char *realm,
 {
 	fake.routes++;
 	*out = (struct sip_flow){.transport = transport, .remote = *remote};
-	return addr_parse_port(&out->local, "203.0.113.10:5060");
+	return addr_parse_port(&out->local,
+			       fake.local ? fake.local : "203.0.113.10:5060");
 }
 
 bool sip_flow_alive(const struct sip_stack *sip, const struct sip_flow *flow)
