@@ -268,17 +268,23 @@ def baresip_is_told_by_its_server(context):
     world = World(context)
     mail = Published(world.mailbox(), "alice", "message-summary", SUMMARY)
 
-    def phone(user, hz, apps, more, contacts="", expires=3600):
+    def phone(user, hz, apps, account="", contacts=""):
         space = world.site.behind_nat("port_restricted",
                                       timeout_s=world.pace.s(30))
-        return baresip.Baresip(
-            context, user, space.name, baresip.account(
-                user, password(user), SBC4, expires=expires) + more,
-            hz, apps=apps, contacts=contacts)
-    bob = phone("bob", 500, ("contact", "presence"), ";pubint=600")
-    alice = phone("alice", 700, ("mwi",), ";mwi=yes")
-    carol = phone("carol", 900, ("contact", "presence"), "",
-                  f'"Bob" <sip:bob@{SBC4}>;presence=p2p\n', expires=0)
+        return baresip.Baresip(context, user, space.name, account, hz,
+                               apps=apps, contacts=contacts)
+
+    def account(user, **how):
+        return baresip.account(user, password(user), SBC4, **how)
+    bob = phone("bob", 500, ("contact", "presence"),
+                account("bob") + ";pubint=600")
+    carol = phone("carol", 900, ("contact", "presence"),
+                  account("carol", expires=0),
+                  f'"Bob" <sip:bob@{SBC4}>;presence=p2p\n')
+    alice = phone("alice", 700, ("mwi",))
+    # Not before: its mwi loops for ever when it is registered before the
+    # first turn of its timers.
+    alice.command("uanew", account("alice") + ";mwi=yes")
     until(lambda: world.upstream("alice") == world.upstream("bob") == "held",
           20, "not registered")
     until(lambda: world.site.box.status()["subscriptions"] == 2, 20,
