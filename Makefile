@@ -164,7 +164,7 @@ check: layers headers format logs rows unit
 check-san:
 	@$(MAKE) --no-print-directory SAN=asan unit
 check-tsan: # the rooms that have threads
-	@$(MAKE) --no-print-directory SAN=tsan R='core store media' unit
+	@$(MAKE) --no-print-directory SAN=tsan R='core store media dns' unit
 check-valgrind: $(units)
 	@command -v valgrind >/dev/null || \
 		{ echo "valgrind is missing: make deps-test"; exit 1; }

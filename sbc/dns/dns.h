@@ -49,8 +49,8 @@ struct dns_conf {
 
 /* -ENOMEM, -EMFILE and others of the descriptors. */
 int dns_create(struct dns **out, const struct dns_conf *conf);
-/* Nobody is called back any more.  Does not wait for a server.  Accepts
- * NULL. */
+/* Nobody is called back any more.  Does not wait for a server; not from a
+ * callback.  Accepts NULL. */
 void dns_destroy(struct dns *dns);
 /* From the next look-up on; what is known is asked anew when it is asked for.
  * @n 0 = resolv.conf(5). */
