@@ -79,6 +79,30 @@ bool sdp_can_relay(const struct sdp_media *m);
  * passes on), addresses and directions: an offer that changes nothing
  * (RFC 3264 8).  o= is not looked at. */
 bool sdp_same(const struct sdp *a, const struct sdp *b);
+/* The same, wherever it goes: addresses and ports may differ, but not in what
+ * they say of a hold or a refusal.  Who is told of the one by sdp_write() has
+ * been told of the other. */
+bool sdp_alike(const struct sdp *a, const struct sdp *b);
+
+/* Kinds of m= lines, as bits. */
+enum { SDP_AUDIO = 1, SDP_VIDEO = 2, SDP_IMAGE = 4, SDP_OTHER = 8 };
+
+/* What a peer may see of a session. */
+struct sdp_policy {
+	const char (*codecs)[LIMIT_NAME_BYTES]; /* names, best first */
+	unsigned n_codecs;                      /* 0 = any, as they come */
+	unsigned media;                         /* bits of the above */
+};
+
+/*
+ * The formats of @m that @p lets through, into @out, which has room for
+ * LIMIT_SDP_FORMATS; @in_order: in the order of the list, for an offer, else as
+ * they come.  0: the whole line is to be refused; telephone-event and the like
+ * alone make no session.
+ */
+unsigned sdp_policy_formats(const struct sdp_media *m,
+			    const struct sdp_policy *p, bool in_order,
+			    struct str *out);
 
 /* What we put in place of one side's addresses when the other side is told. */
 struct sdp_ours {
