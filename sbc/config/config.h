@@ -63,7 +63,12 @@ enum conf_identity {
 	CONF_IDENTITY_PPI,  /* P-Preferred-Identity (RFC 3325) */
 	CONF_IDENTITY_RPID, /* Remote-Party-ID */
 };
-enum conf_rule_action { CONF_RULE_ADD, CONF_RULE_REMOVE, CONF_RULE_REPLACE };
+enum conf_rule_action {
+	CONF_RULE_ADD,
+	CONF_RULE_REMOVE,
+	CONF_RULE_REPLACE,
+	CONF_RULE_PASS, /* a line that by itself would stay on its side */
+};
 enum conf_direction { CONF_DIRECTION_BOTH, CONF_IN, CONF_OUT };
 /* Kinds of m= lines that may cross, as bits. */
 enum conf_media {
@@ -83,6 +88,8 @@ enum conf_method {
 	CONF_METHODS
 };
 
+enum { CONF_NAMESERVERS = 3 };
+
 struct conf_global {
 	char hostname[256]; /* "" when absent */
 	unsigned max_calls, ring_timeout_s, workers;
@@ -91,6 +98,9 @@ struct conf_global {
 	unsigned cdr_days;    /* that call records are kept; 0 = none are */
 	char (*emergency)[LIMIT_USER_BYTES]; /* numbers, n_emergency */
 	unsigned n_emergency;
+	/* Name servers, with port; none: those of resolv.conf(5). */
+	struct addr nameservers[CONF_NAMESERVERS];
+	unsigned n_nameservers;
 	char *flow_key; /* shared with our other boxes; NULL = of our own */
 	enum log_level log_level;
 	enum log_format log_format;
@@ -273,6 +283,23 @@ size_t config_routes(const struct config *c, const struct conf_route **out);
 /* The header table, from top to bottom. */
 size_t config_rules(const struct config *c, const struct conf_rule **out);
 size_t config_phone_count(const struct config *c);
+
+/* ---- names of headers: header_names.c ------------------------------------ */
+
+enum conf_header {
+	CONF_HEADER_FREE,
+	CONF_HEADER_IDENTITY, /* says who calls: option trust_identity */
+	CONF_HEADER_OWNED,    /* the box writes its own on each side */
+};
+
+/* RFC 3261 25.1: token. */
+bool conf_header_is_name(const char *text);
+/* The long form of @name; itself when it has no other. */
+const char *conf_header_long(const char *name);
+/* Of a long form; case does not matter. */
+enum conf_header conf_header_kind(const char *name);
+
+/* ---- look-ups -------------------------------------------------------------- */
 
 /* Look-ups by section name; NULL when there is none. */
 const struct conf_realm *config_realm(const struct config *c, const char *name);

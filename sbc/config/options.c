@@ -32,7 +32,7 @@ WORDS(rel100s, "auto", "off", "require");
 WORDS(refers, "local", "pass", "off");
 WORDS(number_forms, "asis", "e164", "plain", "international", "national");
 WORDS(identities, "none", "pai", "ppi", "rpid");
-WORDS(rule_actions, "add", "remove", "replace");
+WORDS(rule_actions, "add", "remove", "replace", "pass");
 WORDS(directions, "both", "in", "out");
 
 #define AT(type, m)   .offset = offsetof(struct conf_##type, m)
@@ -85,6 +85,7 @@ static const struct option sbc_options[] = {
 	{"max_cps", NUMBER(global, max_cps, 0, 10000, "0")},
 	{"cdr_days", NUMBER(global, cdr_days, 0, 3650, "90")},
 	{"emergency", .set = add_emergency, .list = true},
+	{"nameserver", .set = add_nameserver, .list = true},
 };
 
 static const struct option realm_options[] = {

@@ -54,6 +54,7 @@ void set_schema(const struct setting *s);
 void set_secrets(const struct setting *s);
 void set_flow_key(const struct setting *s);
 void add_emergency(const struct setting *s);
+void add_nameserver(const struct setting *s);
 void set_interface(const struct setting *s);
 void add_address(const struct setting *s);
 void add_listen(const struct setting *s);

@@ -187,6 +187,29 @@ void add_emergency(const struct setting *s)
 		 str_of(s->value));
 }
 
+void add_nameserver(const struct setting *s)
+{
+	struct conf_global *g = s->at;
+	struct addr a;
+
+	if (addr_parse(&a, s->value, strlen(s->value), 53) &&
+	    (addr_parse_port(&a, s->value) || !addr_port(&a))) {
+		set_fault(s,
+			  "is to be an address, or address:port, not '%.60s'",
+			  s->value);
+		return;
+	}
+	for (unsigned i = 0; i < g->n_nameservers; i++)
+		if (addr_equal(&g->nameservers[i], &a)) {
+			set_fault(s, "has '%.60s' twice", s->value);
+			return;
+		}
+	if (g->n_nameservers == CONF_NAMESERVERS)
+		set_fault(s, "stands more than %d times", CONF_NAMESERVERS);
+	else
+		g->nameservers[g->n_nameservers++] = a;
+}
+
 /* Who owns the registrations of a realm: we, or a trunk. */
 void set_registrar(const struct setting *s)
 {

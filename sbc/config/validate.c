@@ -450,20 +450,30 @@ static void check_rule(struct load *l, size_t i)
 {
 	const struct conf_rule *r = section_at(l, i);
 	unsigned value = option_line(l, i, "value");
+	bool writes =
+		r->action == CONF_RULE_ADD || r->action == CONF_RULE_REPLACE;
 
 	if (!option_line(l, i, "action"))
 		return;
-	if (r->action == CONF_RULE_REMOVE && value)
+	if (!writes && value)
 		load_fault(l, value,
-			   "header '%s': a rule that removes has no value",
+			   "header '%s': a rule that removes or passes has no "
+			   "value",
 			   r->name);
-	else if (r->action != CONF_RULE_REMOVE && !value)
+	else if (writes && !value)
 		load_fault(l, l->sections[i].line,
 			   "header '%s' needs 'option value'", r->name);
 	if (r->action == CONF_RULE_ADD && r->match[0])
 		load_fault(l, option_line(l, i, "match"),
 			   "header '%s': a rule that adds has no match",
 			   r->name);
+	if (r->action == CONF_RULE_PASS &&
+	    conf_header_kind(r->header) == CONF_HEADER_IDENTITY)
+		load_fault(
+			l, option_line(l, i, "header"),
+			"header '%s': %s says who calls; what of that "
+			"crosses is said by option trust_identity of a trunk",
+			r->name, r->header);
 }
 
 static void check_section(struct load *l, size_t i)

@@ -18,8 +18,28 @@ static void global_options_have_standard_values(void **state)
 	assert_int_equal(g->max_cps, 0);
 	assert_int_equal(g->cdr_days, 90);
 	assert_int_equal(g->n_emergency, 0);
+	assert_int_equal(g->n_nameservers, 0);
 	assert_int_equal(g->log_level, LOG_INFO);
 	assert_int_equal(g->log_format, LOG_TEXT);
+	config_unref(c);
+}
+
+static void name_servers_have_a_port(void **state)
+{
+	struct config *c =
+		parse("config sbc 'global'\n"
+		      "list nameserver '192.0.2.1'\n"
+		      "list nameserver '2001:db8::1'\n"
+		      "list nameserver '[2001:db8::1]:5300'\n" REALM);
+	const struct conf_global *g = config_global(c);
+	char text[ADDR_TEXT_MAX];
+
+	assert_int_equal(g->n_nameservers, 3);
+	assert_string_equal(addr_fmt(&g->nameservers[0], text), "192.0.2.1:53");
+	assert_string_equal(addr_fmt(&g->nameservers[1], text),
+			    "[2001:db8::1]:53");
+	assert_string_equal(addr_fmt(&g->nameservers[2], text),
+			    "[2001:db8::1]:5300");
 	config_unref(c);
 }
 
@@ -370,6 +390,10 @@ static void values_out_of_range_are_refused_with_their_line(void **state)
 		{"config sbc 'global'", "option max_cps '-1'", "10000"},
 		{"config sbc 'global'", "option cdr_days '3651'", "3650"},
 		{"config sbc 'global'", "list emergency '1 1 2'", "dialled"},
+		{"config sbc 'global'", "list nameserver 'dns.example'",
+		 "address"},
+		{"config sbc 'global'", "list nameserver '192.0.2.1:0'",
+		 "address"},
 		{"config realm 'x'", "option keepalive_interval '9'",
 		 "from 10"},
 		{"config realm 'x'", "option keepalive_interval '301'", "300"},
@@ -473,6 +497,14 @@ static void a_list_entry_stands_once(void **state)
 	refuse_one(REALM "config sbc 'global'\nlist emergency '112'\n"
 			 "list emergency '112'\n",
 		   4, "twice");
+	refuse_one(REALM "config sbc 'global'\nlist nameserver '::1'\n"
+			 "list nameserver '[::1]:53'\n",
+		   4, "twice");
+	refuse_one(REALM "config sbc 'global'\nlist nameserver '192.0.2.1'\n"
+			 "list nameserver '192.0.2.2'\n"
+			 "list nameserver '192.0.2.3'\n"
+			 "list nameserver '192.0.2.4'\n",
+		   6, "3 times");
 	refuse_one("config realm 'x'\nlist codec 'PCMA'\n"
 		   "list codec 'pcma'\n",
 		   3, "twice");
@@ -499,6 +531,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(global_options_have_standard_values),
 		cmocka_unit_test(global_options_are_read),
+		cmocka_unit_test(name_servers_have_a_port),
 		cmocka_unit_test(
 			registrations_are_ours_unless_a_trunk_is_named),
 		cmocka_unit_test(a_registrar_may_be_a_trunk_of_another_realm),

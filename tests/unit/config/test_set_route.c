@@ -159,6 +159,11 @@ static void values_of_a_rule_are_checked(void **state)
 		{"option header 'X-1'\noption action 'add'\n"
 		 "option value '1'\noption match '2'",
 		 "has no match", 6},
+		{"option header 'X-1'\noption action 'pass'\n"
+		 "option value '1'",
+		 "has no value", 5},
+		{"option action 'pass'\noption header 'Remote-Party-Id'",
+		 "trust_identity", 4},
 		{"option header 'X-1'\noption action 'remove'\n"
 		 "option match ''",
 		 "empty", 5},
