@@ -124,6 +124,23 @@ unsigned flows_speed(void)
 {
 	uint64_t speed;
 
+const struct conf_trunk *flows_trunk_at(void *arg, const char *realm,
+					const struct addr *source,
+					enum conf_transport transport)
+{
+	struct sbc *sbc = arg;
+
+	return trunks_by_source(sbc->trunks, realm, source, transport);
+}
+
+/* What comes from there is no stranger's. */
+void flows_trunk_known(void *arg, const struct addr *a)
+{
+	struct sbc *sbc = arg;
+
+	screen_promote(sbc->screen, a, SCREEN_TRUNK, INT64_MAX);
+}
+
 	if (str_u64(str_of(getenv("SBC_NAT_SPEED")), SPEED_MAX, &speed))
 		return 1;
 	return speed ? (unsigned)speed : 1;

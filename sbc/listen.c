@@ -183,6 +183,7 @@ static void relisten(void *arg)
 			    "a SIP port of a new address could not be bound");
 	else
 		alarm_clear("port-in-use");
+	trunks_listeners_changed(sbc->trunks);
 }
 
 void listen_changed(void *arg)

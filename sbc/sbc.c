@@ -54,19 +54,6 @@ static void apply_globals(struct sbc *sbc)
 	store_cdr_keep(sbc->store, g->cdr_days);
 }
 
-static void trust_trunks(struct sbc *sbc)
-{
-	const struct conf_trunk *trunks;
-	size_t n = config_trunks(sbc->config, &trunks);
-
-	for (size_t i = 0; i < n; i++)
-		for (unsigned h = 0; h < trunks[i].n_hosts; h++)
-			if (addr_is_set(&trunks[i].hosts[h].addr))
-				screen_promote(sbc->screen,
-					       &trunks[i].hosts[h].addr,
-					       SCREEN_TRUNK, INT64_MAX);
-}
-
 /* The new configuration is in force as a whole or not at all; calls stay. */
 static int reload(void *arg)
 {
@@ -88,11 +75,12 @@ static int reload(void *arg)
 	} else {
 		listen_prune(sbc, new);
 		sbc->config = new;
+		trunks_set_config(sbc->trunks, new);
 		registrar_set_config(sbc->registrar, new);
 		calls_set_config(sbc->calls, new);
 		passes_set_config(sbc->passes, new);
 		apply_globals(sbc);
-		trust_trunks(sbc);
+		trunks_listeners_changed(sbc->trunks);
 		config_unref(old);
 		log_info("config.reloaded", kv_s("file", sbc->config_path));
 	}
@@ -106,7 +94,8 @@ static void stop_poll(void *arg)
 {
 	struct sbc *sbc = arg;
 
-	if (!calls_count(sbc->calls) || clock_mono() >= sbc->stop_by) {
+	if ((!calls_count(sbc->calls) && !trunks_busy(sbc->trunks)) ||
+	    clock_mono() >= sbc->stop_by) {
 		loop_stop(sbc->loop);
 		return;
 	}
@@ -124,6 +113,7 @@ static void stop(struct sbc *sbc)
 	calls_hangup(sbc->calls, "SIP;cause=503;text=\"Shutting down\"",
 		     "shutdown");
 	passes_terminate(sbc->passes);
+	trunks_stop(sbc->trunks);
 	stop_poll(sbc);
 }
 
@@ -173,6 +163,7 @@ static int build_lower(struct sbc *sbc)
 	};
 	struct store_conf store = {.dir = sbc->data_dir};
 	struct media_conf media = {.workers = g->workers};
+	struct dns_conf dns = {0};
 	int err;
 
 	err = loop_create(&sbc->loop);
@@ -192,6 +183,9 @@ static int build_lower(struct sbc *sbc)
 		err = store_open(&sbc->store, &store);
 	if (!err)
 		err = media_create(&sbc->media, &media);
+	dns.loop = sbc->loop;
+	if (!err)
+		err = dns_create(&sbc->dns, &dns);
 	return err;
 }
 
@@ -205,6 +199,7 @@ static int build_upper(struct sbc *sbc)
 		.store = sbc->store,
 		.data_dir = sbc->data_dir,
 		.is_on_link = flows_is_on_link,
+		.trunk_at = flows_trunk_at,
 		.moved = flows_moved,
 		.arg = sbc,
 	};
@@ -231,9 +226,18 @@ static int build_upper(struct sbc *sbc)
 		.arg = sbc,
 		.speed = flows_speed(),
 	};
+	struct trunks_conf trunks = {
+		.loop = sbc->loop,
+		.sip = sbc->sip,
+		.dns = sbc->dns,
+		.known = flows_trunk_known,
+		.arg = sbc,
+	};
 	int err;
 
-	err = keepalive_create(&sbc->keepalive, &keepalive);
+	err = trunks_create(&sbc->trunks, &trunks, sbc->config);
+	if (!err)
+		err = keepalive_create(&sbc->keepalive, &keepalive);
 	if (!err)
 		err = nat_prober_create(&sbc->prober, sbc->loop, flows_kind,
 					sbc);
@@ -288,6 +292,8 @@ static void tear_down(struct sbc *sbc)
 	sbc->calls = NULL;
 	registrar_destroy(sbc->registrar);
 	sbc->registrar = NULL;
+	trunks_destroy(sbc->trunks);
+	dns_destroy(sbc->dns);
 	nat_prober_destroy(sbc->prober);
 	keepalive_destroy(sbc->keepalive);
 	sbc->keepalive = NULL;
@@ -377,11 +383,11 @@ int sbc_run(const char *config_path, const char *data_dir)
 		goto down;
 	}
 	store_cdr_keep(sbc.store, config_global(sbc.config)->cdr_days);
-	trust_trunks(&sbc);
 	code = listen_all(&sbc, sbc.config);
 	if (code)
 		goto down;
 	tell_ready(&sbc);
+	trunks_start(sbc.trunks);
 	loop_run(sbc.loop);
 down:
 	tear_down(&sbc);

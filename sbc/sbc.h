@@ -11,6 +11,7 @@
 #include "api/api.h"
 #include "call/call.h"
 #include "config/config.h"
+#include "dns/dns.h"
 #include "media/media.h"
 #include "nat/nat.h"
 #include "net/net.h"
@@ -19,6 +20,7 @@
 #include "screen/screen.h"
 #include "sip/sip.h"
 #include "store/store.h"
+#include "trunk/trunk.h"
 
 /* Exit codes, a contract: sbc(8). */
 enum {
@@ -46,6 +48,8 @@ struct sbc {
 	struct sip_auth *auth;
 	struct store *store;
 	struct media *media;
+	struct dns *dns;
+	struct trunks *trunks;
 	struct keepalive *keepalive;
 	struct nat_prober *prober;
 	struct registrar *registrar;
@@ -79,6 +83,10 @@ void flows_moved(void *arg, const struct binding *b,
 		 const struct sip_flow *from);
 void flows_kind(void *arg, uint64_t id, const struct nat_kind *kind);
 bool flows_is_on_link(void *arg, const struct addr *a);
+const struct conf_trunk *flows_trunk_at(void *arg, const char *realm,
+					const struct addr *source,
+					enum conf_transport transport);
+void flows_trunk_known(void *arg, const struct addr *a);
 /* Environment SBC_NAT_SPEED: divides the times of the keepalive engine, so
  * that a test need not wait. */
 unsigned flows_speed(void);
