@@ -82,18 +82,25 @@ static void no_dialog(struct sbc *sbc, struct sip_request *req)
 	sip_request_answer(req, &(struct sip_message){.status = 481});
 }
 
+/* It would make us call somebody in the name of whoever asks (RFC 3515 5). */
+static void forbidden(struct sbc *sbc, struct sip_request *req)
+{
+	sip_request_answer(req, &(struct sip_message){.status = 403});
+}
+
 static void drop(struct sbc *sbc, struct sip_request *req)
 {
 	sip_request_drop(req);
 }
 
 static void (*const handlers[])(struct sbc *sbc, struct sip_request *req) = {
-	[SIP_INVITE] = invite,    [SIP_REGISTER] = register_,
-	[SIP_OPTIONS] = options,  [SIP_ACK] = drop,
-	[SIP_BYE] = no_dialog,    [SIP_INFO] = no_dialog,
-	[SIP_CANCEL] = no_dialog, [SIP_SUBSCRIBE] = subscribe,
-	[SIP_NOTIFY] = pass,      [SIP_MESSAGE] = pass,
-	[SIP_PUBLISH] = pass,
+	[SIP_INVITE] = invite,       [SIP_REGISTER] = register_,
+	[SIP_OPTIONS] = options,     [SIP_ACK] = drop,
+	[SIP_BYE] = no_dialog,       [SIP_INFO] = no_dialog,
+	[SIP_CANCEL] = no_dialog,    [SIP_UPDATE] = no_dialog,
+	[SIP_SUBSCRIBE] = subscribe, [SIP_NOTIFY] = pass,
+	[SIP_MESSAGE] = pass,        [SIP_PUBLISH] = pass,
+	[SIP_REFER] = forbidden,
 };
 
 bool dispatch_may_answer(void *arg, const struct sip_flow *flow,
@@ -142,12 +149,41 @@ static bool is_open_here(const struct sbc *sbc, const struct sip_flow *flow)
 	return false;
 }
 
+/* What another box of ours sealed proves who it is: it may ask even where
+ * strangers get no answer. */
+static bool is_from_box(struct sbc *sbc, struct sip_request *req)
+{
+	const struct sip_view *view = sip_request_view(req);
+	int status;
+
+	if (view->method != SIP_OPTIONS || !view->uri.user)
+		return false;
+	status = registrar_hear(sbc->registrar, view);
+	if (!status)
+		status = calls_hear(sbc->calls, view);
+	if (status)
+		sip_request_answer(req,
+				   &(struct sip_message){.status = status});
+	return status != 0;
+}
+
+bool dispatch_stray(void *arg, struct sip_request *req)
+{
+	struct sbc *sbc = arg;
+
+	return sbc->calls && !sbc->stopping &&
+	       is_open_here(sbc, &sip_request_view(req)->flow) &&
+	       calls_stray(sbc->calls, req);
+}
+
 void dispatch(void *arg, struct sip_request *req)
 {
 	struct sbc *sbc = arg;
 	const struct sip_view *view = sip_request_view(req);
 	enum sip_method method = view->method;
 
+	if (is_open_here(sbc, &view->flow) && is_from_box(sbc, req))
+		return;
 	if (!is_open_here(sbc, &view->flow) ||
 	    (!dispatch_may_answer(sbc, &view->flow, view->realm) &&
 	     !names_a_phone(sbc, view)))

@@ -61,6 +61,12 @@ static const struct leg_step steps_in[LEG_STATES][LEG_EVENTS] = {
 	[LEG_RINGING][DO_HANGUP] = {in_send_busy_end, LEG_DEAD},
 	[LEG_RINGING][GOT_CANCEL] = {in_cancelled, LEG_DEAD},
 	[LEG_RINGING][GOT_BYE] = {in_early_bye, LEG_DEAD},
+	[LEG_RINGING][DO_KEEP_ANSWER] = {prack_keep_answer, LEG_ANSWERING},
+	[LEG_ANSWERING][DO_ANSWER] = {prack_send_kept, LEG_ANSWERED},
+	[LEG_ANSWERING][DO_REJECT] = {in_send_reject, LEG_DEAD},
+	[LEG_ANSWERING][DO_HANGUP] = {in_send_busy_end, LEG_DEAD},
+	[LEG_ANSWERING][GOT_CANCEL] = {in_cancelled, LEG_DEAD},
+	[LEG_ANSWERING][GOT_BYE] = {in_early_bye, LEG_DEAD},
 	[LEG_ANSWERED][GOT_ACK] = {in_take_ack, LEG_UP},
 	[LEG_ANSWERED][GOT_NO_ACK] = {in_no_ack, LEG_ENDING},
 	[LEG_ANSWERED][GOT_BYE] = {answer_bye, LEG_DEAD},
@@ -301,6 +307,7 @@ static void dialog_request(void *arg, struct sip_txn *txn,
 
 	if (!flow_admit(leg, txn, view))
 		return;
+	change_note(leg, view);
 	switch (view->method) {
 	case SIP_BYE:
 		if (leg_step(leg, GOT_BYE, &(struct leg_input){.txn = txn}))
@@ -309,8 +316,17 @@ static void dialog_request(void *arg, struct sip_txn *txn,
 	case SIP_INVITE:
 		change_invite_in(leg, txn, view);
 		break;
+	case SIP_PRACK:
+		prack_in(leg, txn, view);
+		break;
+	case SIP_UPDATE:
+		update_in(leg, txn, view);
+		break;
 	case SIP_INFO:
-		change_info_in(leg, txn, view);
+		info_in(leg, txn, view);
+		break;
+	case SIP_REFER:
+		refer_in(leg, txn, view);
 		break;
 	case SIP_OPTIONS:
 		answer_200(txn);
@@ -330,6 +346,7 @@ static int create(struct leg **out, const struct leg_conf *conf, bool incoming,
 		return -ENOMEM;
 	leg->conf = *conf;
 	leg->conf.realm = NULL; /* the snapshot may go: keep what we need */
+	leg->conf.policy = NULL;
 	leg->conf.peer = NULL;
 	str_copy(leg->realm, sizeof(leg->realm), str_of(conf->realm->name));
 	str_copy(leg->peer, sizeof(leg->peer), str_of(conf->peer));
@@ -342,6 +359,7 @@ static int create(struct leg **out, const struct leg_conf *conf, bool incoming,
 		.worker = conf->worker,
 		.latch_open = conf->realm->latch == CONF_LATCH_OPEN,
 	};
+	session_init(leg, conf->policy);
 	leg->incoming = incoming;
 	leg->state = incoming ? LEG_CALLING : LEG_IDLE;
 	err = flow_init(leg, conf, flow, contact);
@@ -353,8 +371,17 @@ static int create(struct leg **out, const struct leg_conf *conf, bool incoming,
 	/* RFC 8866 5.2: numeric; 62 bits keep every parser happy. */
 	leg->sess_id = ((uint64_t)rand_u32() << 30) ^ rand_u32();
 	leg->sess_version = leg->sess_id;
+	leg->conf.index = NULL; /* until there is a dialog */
 	*out = leg;
 	return 0;
+}
+
+/* Without memory it cannot be found: that is all. */
+static void put_in(struct leg *leg, struct hash *index)
+{
+	if (index && !hash_insert(index, &leg->by_dialog,
+				  hash_text(leg_call_id(leg))))
+		leg->conf.index = index;
 }
 
 int leg_create_in(struct leg **out, const struct leg_conf *conf,
@@ -378,7 +405,10 @@ int leg_create_in(struct leg **out, const struct leg_conf *conf,
 	if (err)
 		goto fail;
 	leg->invite = txn;
+	prack_init(leg, conf, view);
+	put_in(leg, conf->index);
 	sip_txn_listen(txn, in_invite_event, leg);
+	change_note(leg, view);
 	flow_judge(leg, view, NULL);
 	flow_keep(leg);
 	*out = leg;
@@ -405,13 +435,65 @@ int leg_create_out(struct leg **out, const struct leg_conf *conf,
 		return err;
 	own.request = dialog_request;
 	own.arg = leg;
+	prack_init(leg, conf, NULL);
 	err = sip_dialog_call(&leg->dialog, conf->sip, &own);
 	if (err) {
 		leg_destroy(leg);
 		return err;
 	}
+	put_in(leg, conf->index);
 	*out = leg;
 	return 0;
+}
+
+int leg_adopt(struct leg **out, const struct leg_conf *conf,
+	      const struct sip_dialog_conf *dialog,
+	      const struct sip_dialog_ids *ids, uint32_t cseq)
+{
+	struct sip_dialog_conf own = *dialog;
+	struct leg *leg = NULL;
+	int err;
+
+	err = create(&leg, conf, false, &dialog->flow, ids->target);
+	if (err)
+		return err;
+	own.request = dialog_request;
+	own.arg = leg;
+	err = sip_dialog_adopt(&leg->dialog, conf->sip, &own, ids, cseq);
+	if (err) {
+		leg_destroy(leg);
+		return err;
+	}
+	leg->state = LEG_UP;
+	flow_keep(leg);
+	*out = leg;
+	return 0;
+}
+
+void leg_take(struct leg *leg, struct sip_txn *txn)
+{
+	sip_dialog_take(leg->dialog, txn);
+}
+
+void leg_mirror(struct leg *a, struct leg *b)
+{
+	sip_dialog_mirror(a->dialog, b->dialog);
+}
+
+int leg_name(struct leg *leg, const char *user)
+{
+	return sip_dialog_name(leg->dialog, leg->invite, user);
+}
+
+int leg_aim(struct leg *leg, const struct sip_dialog_ids *ids)
+{
+	return sip_dialog_aim(leg->dialog, ids);
+}
+
+int leg_ids(const struct leg *leg, struct sip_dialog_ids *out, char *mem,
+	    size_t cap)
+{
+	return sip_dialog_ids(leg->dialog, out, mem, cap);
 }
 
 void leg_destroy(struct leg *leg)
@@ -421,12 +503,17 @@ void leg_destroy(struct leg *leg)
 	timer_cancel(leg->conf.loop, &leg->timer);
 	timer_cancel(leg->conf.loop, &leg->patience);
 	change_release(leg);
+	refer_release(leg);
 	offer_close(leg);
+	if (leg->conf.index)
+		hash_remove(leg->conf.index, &leg->by_dialog);
 	sip_txn_release(leg->invite);
 	sip_txn_release(leg->bye);
 	sip_dialog_destroy(leg->dialog);
 	keepalive_release(&leg->keep);
+	prack_release(leg);
 	sdp_free(leg->peer_sdp);
+	sdp_free(leg->said);
 	free(leg->final);
 	free(leg->instance);
 	free(leg->contact);
@@ -439,6 +526,50 @@ void leg_hangup(struct leg *leg, const char *reason)
 	leg_step(leg, DO_HANGUP, &(struct leg_input){.reason = reason});
 }
 
+static void bye_did_not_come(void *arg)
+{
+	leg_hangup(arg, NULL);
+}
+
+void leg_expect_bye(struct leg *leg, int64_t ms)
+{
+	if (leg->state == LEG_UP)
+		timer_set(leg->conf.loop, &leg->timer, ms, bye_did_not_come,
+			  leg);
+	else
+		leg_hangup(leg, NULL);
+}
+
+void leg_give(struct leg *leg, void *arg)
+{
+	leg->conf.arg = arg;
+}
+
+void *leg_owner(const struct leg *leg)
+{
+	return leg->conf.arg;
+}
+
+static bool is_named(const struct hash_node *node, const void *key)
+{
+	const struct leg *leg = container_of(node, struct leg, by_dialog);
+	const struct sip_replaces *id = key;
+	const char *mine = sip_dialog_local_tag(leg->dialog);
+	const char *theirs = sip_dialog_remote_tag(leg->dialog);
+
+	return leg->state != LEG_DEAD && mine && theirs &&
+	       !strcmp(leg_call_id(leg), id->call_id) &&
+	       !strcmp(mine, id->to_tag) && !strcmp(theirs, id->from_tag);
+}
+
+struct leg *leg_find(const struct hash *index, const struct sip_replaces *id)
+{
+	struct hash_node *node =
+		hash_find(index, hash_text(id->call_id), is_named, id);
+
+	return node ? container_of(node, struct leg, by_dialog) : NULL;
+}
+
 enum leg_state leg_state(const struct leg *leg)
 {
 	return leg->state;
@@ -448,7 +579,8 @@ const char *leg_state_name(enum leg_state state)
 {
 	static const char *const names[LEG_STATES] = {
 		[LEG_IDLE] = "idle",       [LEG_CALLING] = "calling",
-		[LEG_RINGING] = "ringing", [LEG_ANSWERED] = "answered",
+		[LEG_RINGING] = "ringing", [LEG_ANSWERING] = "ringing",
+		[LEG_ANSWERED] = "answered",
 		[LEG_UP] = "up",           [LEG_DOOMED] = "ending",
 		[LEG_ENDING] = "ending",   [LEG_DEAD] = "ended",
 	};

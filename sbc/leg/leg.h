@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "config/config.h"
+#include "core/hash.h"
 #include "core/loop.h"
 #include "media/media.h"
 #include "nat/nat.h"
@@ -30,6 +31,7 @@ enum leg_state {
 	LEG_IDLE,     /* made, nothing sent */
 	LEG_CALLING,  /* INVITE sent or received, no 18x yet */
 	LEG_RINGING,  /* 18x sent or received */
+	LEG_ANSWERING, /* 2xx decided; goes when a PRACK has come */
 	LEG_ANSWERED, /* 2xx sent or received, ACK still to come or to go */
 	LEG_UP,
 	LEG_DOOMED, /* hung up before the ACK: BYE goes when it has come
@@ -47,24 +49,29 @@ struct leg_ops {
 	/* 18x on an outgoing leg. */
 	void (*progress)(void *arg, struct leg *leg, int status,
 			 const struct sdp *sdp);
+	/* On an incoming leg: the PRACK for our 18x, which carried the offer,
+	 * brought the answer.  NULL: nobody rings with offers. */
+	void (*pracked)(void *arg, struct leg *leg, const struct sdp *sdp);
 	/* 2xx on an outgoing leg; leg_ack() is owed. */
 	void (*answered)(void *arg, struct leg *leg, const struct sdp *sdp);
 	/* ACK for our 2xx on an incoming leg or for a re-INVITE's 2xx; @sdp
 	 * is the answer to a late offer. */
 	void (*acked)(void *arg, struct leg *leg, const struct sdp *sdp);
-	/* A re-INVITE came in; leg_change_answer() is owed. */
+	/* A re-INVITE came in, or an UPDATE with an offer that differs from
+	 * what was agreed (leg_change_is_update()); leg_change_answer() is
+	 * owed. */
 	void (*change)(void *arg, struct leg *leg, const struct sdp *offer);
 	/* The peer gave up its re-INVITE before we answered. */
 	void (*change_cancelled)(void *arg, struct leg *leg);
-	/* Final answer to leg_change(); after a 2xx leg_change_ack() is
-	 * owed. */
+	/* Final answer to leg_change() or leg_update(); after a 2xx
+	 * leg_change_ack() is owed, unless it was by UPDATE. */
 	void (*changed)(void *arg, struct leg *leg, int status,
 			const struct sdp *sdp);
 	/*
-	 * What came of leg_offer_again(), told once for each that returned 0:
-	 * the final status with the peer's answer, or with its offer when ours
-	 * was NULL (leg_change_ack() is owed then); 408 when it was never
-	 * free, 481 when the leg is over.  NULL: nobody asks.
+	 * What came of leg_offer_again(), told once for each that returned 0
+	 * unless the leg ends before: the final status with the peer's answer,
+	 * or with its offer when ours was NULL (leg_change_ack() is owed then).
+	 * NULL: nobody asks.
 	 */
 	void (*offered)(void *arg, struct leg *leg, int status,
 			const struct sdp *sdp);
@@ -72,6 +79,11 @@ struct leg_ops {
 	void (*info)(void *arg, struct leg *leg, const struct sip_view *view);
 	/* Final answer to leg_info(). */
 	void (*info_answered)(void *arg, struct leg *leg, int status);
+	/*
+	 * The peer wants the other side to call @to (lent).  Returns 202: it
+	 * will be tried, leg_refer_progress() tells how it goes; or the status to refuse it with.  NULL = 403.
+	 */
+	int (*refer)(void *arg, struct leg *leg, const struct sip_refer_to *to);
 	/*
 	 * The leg is over or ending.  @status: final answer of an outgoing
 	 * leg that was never up, else 0.  @cause: fixed words for logs
@@ -93,6 +105,10 @@ struct leg_ops {
 	 */
 	bool (*moved)(void *arg, struct leg *leg, struct sip_txn *txn,
 		      const struct sip_view *view);
+	/* Asked first of each request: has another box of ours brought it, and
+	 * answers for who sent it?  The leg stays where it is.  NULL = no. */
+	bool (*vouched)(void *arg, struct leg *leg,
+			const struct sip_view *view);
 };
 
 struct leg_conf {
@@ -102,16 +118,22 @@ struct leg_conf {
 	struct keepalive *keepalive; /* holds the leg's flow; NULL in tests */
 	unsigned worker;             /* media_pick_worker() of the call */
 	const struct conf_realm *realm; /* copied as far as needed */
-	const char *peer;               /* phone or trunk name, for display */
-	bool is_trunk; /* any port of the trunk's address may speak */
-	bool off_link; /* a router lies between: its way is held with care */
+	/* The realm's or the trunk's, copied as far as needed; NULL in tests:
+	 * the defaults. */
+	const struct conf_policy *policy;
+	const char *peer; /* phone or trunk name, for display */
+	bool is_trunk;    /* any port of the trunk's address may speak */
+	bool off_link;    /* a router lies between: its way is held with care */
 	/* What the peer's registration showed; NULL = nothing.  Copied. */
 	const struct nat_verdict *nat;
 	/* Outgoing: where requests of the peer come from; NULL = the way that
 	 * ours go.  Copied. */
 	const struct sip_flow *source;
+	bool no_100rel; /* outgoing: it is not to answer reliably */
 	/* +sip.instance of the peer; NULL: what its INVITE says.  Copied. */
 	const char *instance;
+	/* Where leg_find() finds it as long as it lives; NULL = nowhere. */
+	struct hash *index;
 	const struct leg_ops *ops;
 	void *arg;
 };
@@ -123,6 +145,15 @@ int leg_create_in(struct leg **out, const struct leg_conf *conf,
 /* Outgoing leg; @dialog as for sip_dialog_call() (request and arg ignored). */
 int leg_create_out(struct leg **out, const struct leg_conf *conf,
 		   const struct sip_dialog_conf *dialog);
+/* A leg that another box made, up, with no media yet; @ids and @cseq as for
+ * sip_dialog_adopt(). */
+int leg_adopt(struct leg **out, const struct leg_conf *conf,
+	      const struct sip_dialog_conf *dialog,
+	      const struct sip_dialog_ids *ids, uint32_t cseq);
+/* A request in its dialog that came before there was the leg; takes @txn. */
+void leg_take(struct leg *leg, struct sip_txn *txn);
+/* See sip_dialog_mirror(). */
+void leg_mirror(struct leg *a, struct leg *b);
 void leg_destroy(struct leg *leg); /* closes media; accepts NULL */
 
 /* ---- setting up ---------------------------------------------------------- */
@@ -142,9 +173,22 @@ bool leg_owes_answer(const struct leg *leg);
  * m-line we can relay. */
 int leg_invite(struct leg *leg, const struct sdp *offer, int max_forwards,
 	       const struct sip_header *headers, unsigned n_headers);
-/* 18x to an incoming leg, with @sdp rewritten or NULL. */
+/*
+ * 18x to an incoming leg, with @sdp rewritten or NULL.  It arrives (RFC 3262)
+ * when the peer can and it has a description, or must; then the description is
+ * the answer, or the offer that the peer's PRACK answers (pracked()).
+ */
 void leg_ring(struct leg *leg, int status, const struct sdp *sdp);
-/* 200 to an incoming leg with @sdp rewritten: answer, or late offer. */
+/* The peer may answer, or be answered, reliably before the 2xx. */
+bool leg_can_100rel(const struct leg *leg);
+/* PRACK for the outgoing leg's 18x that carried the offer.  -EPROTO: none is
+ * owed. */
+int leg_prack(struct leg *leg, const struct sdp *answer);
+/* An answer before the 2xx bound the peer to another description than that of
+ * leg_answer(): leg_offer_again() is owed once it is up. */
+bool leg_is_outdated(const struct leg *leg);
+/* 200 to an incoming leg with @sdp rewritten: answer, or late offer.  It may
+ * have to wait for a PRACK. */
 int leg_answer(struct leg *leg, const struct sdp *sdp);
 /* Final refusal of an incoming leg. */
 void leg_reject(struct leg *leg, int status);
@@ -158,10 +202,21 @@ void leg_hangup(struct leg *leg, const char *reason);
 
 /* ---- while it is up -------------------------------------------------------- */
 
-/* Is a re-INVITE under way in either direction? */
+/* Is a re-INVITE, or an UPDATE with an offer, under way in either
+ * direction? */
 bool leg_is_changing(const struct leg *leg);
-/* Send a re-INVITE with @offer rewritten or none. */
+/* Send a re-INVITE with @offer rewritten or none.  -EAGAIN: something else is
+ * under way, or the leg is not up. */
 int leg_change(struct leg *leg, const struct sdp *offer);
+/* The same for what came from the other peer by UPDATE (RFC 3311): as UPDATE if
+ * this peer takes it, else as re-INVITE.  -EOPNOTSUPP: the dialog is early and
+ * the peer takes no UPDATE, or has no answer that it can rely on. */
+int leg_update(struct leg *leg, const struct sdp *offer);
+/* What the peer wants came by UPDATE. */
+bool leg_change_is_update(const struct leg *leg);
+/* Answer the peer's offer without asking anybody: what was said last goes for
+ * it as well.  -EINVAL: it does not, another session is asked for. */
+int leg_change_keep(struct leg *leg);
 void leg_change_cancel(struct leg *leg);
 /* ACK the 2xx to our re-INVITE. */
 int leg_change_ack(struct leg *leg, const struct sdp *answer);
@@ -182,6 +237,20 @@ int leg_change_answer(struct leg *leg, int status, const struct sdp *sdp);
 int leg_offer_again(struct leg *leg, const struct sdp *offer);
 int leg_info(struct leg *leg, const struct sip_view *info);
 void leg_info_answer(struct leg *leg, int status);
+/* How the call that the peer's REFER asked for goes: a NOTIFY with this status,
+ * 200 and more ends it.  Nothing when there is no REFER, or it wants none. */
+void leg_refer_progress(struct leg *leg, int status);
+/* Its peer is still to be told of its REFER, be the leg dead. */
+bool leg_is_referring(const struct leg *leg);
+/* The peer's turn to hang up: we do after @ms. */
+void leg_expect_bye(struct leg *leg, int64_t ms);
+/* Would @offer tell the peer nothing that it was not told last? */
+bool leg_knows(const struct leg *leg, const struct sdp *offer);
+/* From now on the leg's events are for @arg. */
+void leg_give(struct leg *leg, void *arg);
+void *leg_owner(const struct leg *leg);
+/* The leg whose dialog @id names, as its peer knows it; NULL = none. */
+struct leg *leg_find(const struct hash *index, const struct sip_replaces *id);
 
 /* ---- media ------------------------------------------------------------------ */
 
@@ -211,6 +280,8 @@ bool leg_was_heard(const struct leg *leg);
 /* Its BYE was not answered: it goes out again when leg_move() says where the
  * peer is, or the leg dies. */
 bool leg_is_adrift(const struct leg *leg);
+/* Some message of the peer said that it takes @method (Allow). */
+bool leg_allows(const struct leg *leg, enum sip_method method);
 /* What the peer called itself when the dialog began: its Contact (outgoing:
  * the one that was asked) and +sip.instance; NULL = it did not say. */
 const char *leg_contact(const struct leg *leg);
@@ -225,6 +296,19 @@ void leg_keep_event(struct keep *k, enum keep_event event);
 /* Send along @flow from now on (the phone re-registered there); the leg's hold
  * goes with it, and so does a BYE that nobody has answered. */
 void leg_move(struct leg *leg, const struct sip_flow *flow);
+/* The peer is to be had by way of another box of ours alone: along @flow, with
+ * @route before the route set, and that box keeps its way open.  @route NULL:
+ * it is back on a way of ours.  -ENOMEM. */
+int leg_detour(struct leg *leg, const struct sip_flow *flow, const char *route);
+bool leg_is_detoured(const struct leg *leg);
+/* The user part of our Contact in it, from the next message on; as
+ * sip_dialog_name(). */
+int leg_name(struct leg *leg, const char *user);
+/* As sip_dialog_aim(). */
+int leg_aim(struct leg *leg, const struct sip_dialog_ids *ids);
+/* As sip_dialog_ids(). */
+int leg_ids(const struct leg *leg, struct sip_dialog_ids *out, char *mem,
+	    size_t cap);
 /* Requests of the peer come along @flow as well. */
 void leg_expect_from(struct leg *leg, const struct sip_flow *flow);
 

@@ -15,6 +15,9 @@ int leg_read_invite(struct leg *leg, const struct sdp **offer)
 	int status, err;
 
 	*offer = NULL;
+	status = session_hear(leg, sip_txn_view(leg->invite));
+	if (status)
+		return status;
 	status = offer_read(leg, sip_txn_view(leg->invite), &sdp);
 	if (status || !sdp)
 		return status;
@@ -58,33 +61,44 @@ int in_send_ring(struct leg *leg, const struct leg_input *in)
 {
 	char mem[LEG_SDP_BYTES];
 	struct sip_message m = {.status = in->status, .contact = true};
+	const struct sdp *sdp = prack_ring_sdp(leg, in->sdp);
+	bool offering = sdp && !leg->peer_sdp && !leg->pending;
 	int err;
 
-	err = put_sdp(leg, &m, leg->peer_sdp || leg->pending ? in->sdp : NULL,
-		      mem);
+	err = offering ? offer_open_lines(leg, sdp) : 0;
+	if (!err)
+		err = put_sdp(leg, &m, sdp, mem);
 	if (err)
 		return err;
-	if (m.body.n)
+	if (sdp && !offering)
 		offer_answered(leg);
-	return sip_txn_answer(leg->invite, &m);
+	return prack_wants(leg, sdp) ? prack_ring(leg, &m, offering)
+				     : sip_txn_answer(leg->invite, &m);
+}
+
+int in_send_200(struct leg *leg, struct sip_message *m)
+{
+	struct session_headers h;
+
+	session_grant(leg, &h);
+	h.list[h.n++] = (struct sip_header){"Allow", SIP_ALLOW};
+	h.list[h.n++] = (struct sip_header){"Accept", "application/sdp"};
+	m->headers = h.list;
+	m->n_headers = h.n;
+	return sip_txn_answer(leg->invite, m);
 }
 
 int in_send_answer(struct leg *leg, const struct leg_input *in)
 {
-	static const struct sip_header headers[] = {
-		{"Allow", SIP_ALLOW},
-		{"Accept", "application/sdp"},
-	};
 	char mem[LEG_SDP_BYTES];
-	struct sip_message m = {
-		.status = 200,
-		.contact = true,
-		.headers = headers,
-		.n_headers = 2,
-	};
+	struct sip_message m = {.status = 200, .contact = true};
 	bool late_offer = !leg->peer_sdp && !leg->pending;
 	int err;
 
+	if (leg->rel.settled) {
+		err = prack_put_same(leg, &m, in->sdp, mem);
+		return err ? err : in_send_200(leg, &m);
+	}
 	err = late_offer && in->sdp ? offer_open_lines(leg, in->sdp) : 0;
 	if (!err)
 		err = put_sdp(leg, &m, in->sdp, mem);
@@ -94,18 +108,22 @@ int in_send_answer(struct leg *leg, const struct leg_input *in)
 	offer_answered(leg);
 	if (!late_offer && in->sdp)
 		offer_settle(leg, in->sdp);
-	return sip_txn_answer(leg->invite, &m);
+	return in_send_200(leg, &m);
 }
 
 int in_send_reject(struct leg *leg, const struct leg_input *in)
 {
-	/* RFC 3261 21.4.13 */
-	static const struct sip_header accept = {"Accept", "application/sdp"};
+	struct session_headers h = {.n = 0};
 
+	if (in->status == 422)
+		session_refuse(leg, &h);
+	else if (in->status == 415) /* RFC 3261 21.4.13 */
+		h.list[h.n++] =
+			(struct sip_header){"Accept", "application/sdp"};
 	sip_txn_answer(leg->invite, &(struct sip_message){
 					    .status = in->status,
-					    .headers = &accept,
-					    .n_headers = in->status == 415,
+					    .headers = h.list,
+					    .n_headers = h.n,
 				    });
 	leg->told_ended = true;
 	return 0;
@@ -173,6 +191,10 @@ void in_invite_event(void *arg, struct sip_txn *txn, enum sip_txn_event event,
 	};
 	struct leg *leg = arg;
 
+	if (event == SIP_TXN_NO_PRACK) {
+		prack_missed(leg);
+		return;
+	}
 	leg_step(leg, events[event], &(struct leg_input){.view = view});
 	if (event != SIP_TXN_CANCEL)
 		leg_release_invite(leg);
@@ -186,7 +208,9 @@ void leg_ring(struct leg *leg, int status, const struct sdp *sdp)
 
 int leg_answer(struct leg *leg, const struct sdp *sdp)
 {
-	return leg_step(leg, DO_ANSWER, &(struct leg_input){.sdp = sdp});
+	return leg_step(leg,
+			prack_holds_answer(leg) ? DO_KEEP_ANSWER : DO_ANSWER,
+			&(struct leg_input){.sdp = sdp});
 }
 
 void leg_reject(struct leg *leg, int status)

@@ -128,7 +128,7 @@ static void fit_lines(const struct leg *leg, const struct sdp *from,
 	}
 }
 
-static int write_once(struct leg *leg, const struct sdp *from, char *mem,
+static int write_once(const struct leg *leg, const struct sdp *from, char *mem,
 		      struct str *out)
 {
 	struct addr rtp[LIMIT_SDP_MEDIA] = {0}, rtcp[LIMIT_SDP_MEDIA] = {0};
@@ -156,6 +156,16 @@ static int write_once(struct leg *leg, const struct sdp *from, char *mem,
 	return err;
 }
 
+/* For when it has to be said again; @what may be made of it. */
+static void keep_said(struct leg *leg, const struct sdp *what)
+{
+	struct sdp *copy = NULL;
+
+	sdp_copy(&copy, what); /* without memory: the other side is asked */
+	sdp_free(leg->said);
+	leg->said = copy;
+}
+
 int offer_write(struct leg *leg, const struct sdp *from,
 		const struct sdp *offer, char *mem, struct str *out)
 {
@@ -178,7 +188,54 @@ int offer_write(struct leg *leg, const struct sdp *from,
 	/* What we say we take is what the peer may send from now on. */
 	for (unsigned i = 0; i < fitted.n_media; i++)
 		sdp_payload_types(&media[i], leg->sent_types[i]);
+	keep_said(leg, &fitted); /* may be what @from was made of */
 	return err;
+}
+
+bool leg_knows(const struct leg *leg, const struct sdp *offer)
+{
+	char mem[LEG_SDP_BYTES];
+	struct sdp_media media[LIMIT_SDP_MEDIA];
+	struct sdp fitted = {.media = media};
+	struct str text;
+
+	fit_lines(leg, offer, NULL, &fitted);
+	return !write_once(leg, &fitted, mem, &text) &&
+	       hash_without_origin(text) == leg->sent_hash;
+}
+
+/* What may be answered to @theirs by who would have it @ours. */
+static enum sdp_direction narrow(enum sdp_direction theirs,
+				 enum sdp_direction ours)
+{
+	bool send = (theirs == SDP_SENDRECV || theirs == SDP_RECVONLY) &&
+		    (ours == SDP_SENDRECV || ours == SDP_SENDONLY);
+	bool receive = (theirs == SDP_SENDRECV || theirs == SDP_SENDONLY) &&
+		       (ours == SDP_SENDRECV || ours == SDP_RECVONLY);
+
+	if (send)
+		return receive ? SDP_SENDRECV : SDP_SENDONLY;
+	return receive ? SDP_RECVONLY : SDP_INACTIVE;
+}
+
+int offer_write_again(struct leg *leg, const struct sdp *offer, char *mem,
+		      struct str *out)
+{
+	struct sdp_media media[LIMIT_SDP_MEDIA];
+	struct sdp again = {.media = media};
+
+	if (!leg->said)
+		return -EINVAL;
+	again.n_media = leg->said->n_media;
+	for (unsigned i = 0; i < again.n_media; i++) {
+		media[i] = leg->said->media[i];
+		if (i >= offer->n_media)
+			continue;
+		media[i].direction = narrow(sdp_way(&offer->media[i]),
+					    sdp_way(&media[i]));
+		media[i].held = false;
+	}
+	return offer_write(leg, &again, offer, mem, out);
 }
 
 /*

@@ -19,8 +19,10 @@ static void invite_answered(void *arg, struct sip_txn *txn,
 	struct leg_input in = {.view = view, .status = view->status};
 
 	leg->heard |= !view->internal;
-	if (view->status == 100)
+	if (view->status == 100 ||
+	    session_raise(leg, &leg->invite, view, invite_answered))
 		return;
+	change_note(leg, view);
 	if (view->status < 200)
 		leg_step(leg, GOT_18X, &in);
 	else if (view->status < 300)
@@ -32,7 +34,8 @@ static void invite_answered(void *arg, struct sip_txn *txn,
 int out_send_invite(struct leg *leg, const struct leg_input *in)
 {
 	char mem[LEG_SDP_BYTES];
-	struct sip_header headers[8];
+	struct sip_header headers[12];
+	struct session_headers session;
 	struct sip_message m = {
 		.method = SIP_INVITE,
 		.contact = true,
@@ -42,7 +45,13 @@ int out_send_invite(struct leg *leg, const struct leg_input *in)
 	int err;
 
 	headers[m.n_headers++] = (struct sip_header){"Allow", SIP_ALLOW};
-	for (unsigned i = 0; i < in->n_headers && m.n_headers < 8; i++)
+	session_ask(leg, &session);
+	for (unsigned i = 0; i < session.n; i++)
+		headers[m.n_headers++] = session.list[i];
+	if (leg->rel.can)
+		headers[m.n_headers++] = (struct sip_header){
+			leg->rel.must ? "Require" : "Supported", "100rel"};
+	for (unsigned i = 0; i < in->n_headers && m.n_headers < 12; i++)
 		headers[m.n_headers++] = in->headers[i];
 	if (in->sdp) {
 		err = offer_open_lines(leg, in->sdp);
@@ -51,7 +60,7 @@ int out_send_invite(struct leg *leg, const struct leg_input *in)
 		if (err)
 			return err;
 		m.content_type = "application/sdp";
-		leg->offer_sent = true;
+		leg->offer_sent = leg->rel.asked = true;
 	}
 	leg->invited = clock_mono();
 	return sip_dialog_request(leg->dialog, &leg->invite, &m,
@@ -66,7 +75,10 @@ int out_take_progress(struct leg *leg, const struct leg_input *in)
 {
 	struct sdp *sdp = NULL;
 
-	if (!offer_read(leg, in->view, &sdp) && sdp && leg->offer_sent) {
+	if (prack_is_reliable(leg, in->view))
+		return prack_take(leg, in);
+	if (!offer_read(leg, in->view, &sdp) && sdp && leg->rel.asked &&
+	    !leg->rel.heard) {
 		offer_hear(leg, sdp);
 	} else {
 		sdp_free(sdp);
@@ -90,13 +102,21 @@ int out_take_answer(struct leg *leg, const struct leg_input *in)
 	int status;
 
 	sip_dialog_establish(leg->dialog, in->view);
+	session_granted(leg, in->view);
 	status = offer_read(leg, in->view, &sdp);
+	if (prack_win(leg, in->view)) { /* the 18x has said it */
+		sdp_free(sdp);
+		offer_settle(leg, NULL);
+		leg->conf.ops->answered(leg->conf.arg, leg, leg->peer_sdp);
+		return 0;
+	}
 	/* An answer may stand in the 18x alone, though it should not. */
-	if (status || (!sdp && !(leg->offer_sent && leg->peer_sdp))) {
+	if (status || (!sdp && !(leg->rel.asked && leg->peer_sdp))) {
 		sdp_free(sdp);
 		return refuse_answer(leg, "bad-answer");
 	}
-	if (!leg->offer_sent) { /* the 2xx carries the offer */
+	if (!leg->rel.asked) {          /* the 2xx carries the offer */
+		sdp_free(leg->pending); /* of an 18x that was not answered */
 		leg->pending = sdp;
 		if (offer_open_lines(leg, sdp))
 			return refuse_answer(leg, "bad-offer");
@@ -110,10 +130,12 @@ int out_take_answer(struct leg *leg, const struct leg_input *in)
 
 int out_take_refusal(struct leg *leg, const struct leg_input *in)
 {
-	/* A peer's 503 speaks for that peer alone (RFC 3261 16.7 step 6);
-	 * the stack's own means that it cannot be reached. */
+	/* A peer's 503 speaks for that peer alone (RFC 3261 16.7 step 6), and
+	 * so does its 422; the stack's own means that it cannot be reached. */
 	int status =
-		in->status == 503 && !in->view->internal ? 500 : in->status;
+		in->status == 422 || (in->status == 503 && !in->view->internal)
+			? 500
+			: in->status;
 
 	if (!leg->heard)
 		flow_missed(leg);

@@ -11,6 +11,7 @@
 enum leg_event {
 	DO_INVITE, /* what the call wants */
 	DO_RING,
+	DO_KEEP_ANSWER, /* until the PRACK has come */
 	DO_ANSWER,
 	DO_REJECT,
 	DO_ACK,
@@ -38,7 +39,8 @@ struct leg_input {
 	unsigned n_headers;
 };
 
-/* The re-INVITE under way, if any (RFC 3261 14). */
+/* The re-INVITE (RFC 3261 14) or UPDATE with an offer (RFC 3311) under way, if
+ * any. */
 enum leg_change {
 	CHANGE_NONE,
 	CHANGE_IN,     /* the peer's, not answered yet */
@@ -46,6 +48,56 @@ enum leg_change {
 	CHANGE_OUT,    /* ours, no final answer yet */
 	CHANGE_OUT_ACK /* its 2xx came, the ACK is owed */
 };
+
+/* Of the changes that we make by ourselves: leg_own.c. */
+enum own_change { OWN_NONE, OWN_OFFER, OWN_REFRESH };
+
+struct leg_own {
+	enum own_change sent; /* the change under way is ours */
+	bool wanted;          /* leg_offer_again() */
+	bool refresh;         /* a re-INVITE that changes nothing is due */
+	unsigned tries;
+	struct sdp *offer;  /* NULL = without */
+	struct timer timer; /* soon, or after 491 */
+};
+
+/* Session timers (RFC 4028): leg_timer.c.  0 s = none. */
+enum refresher { REFRESH_ANY, REFRESH_UAC, REFRESH_UAS };
+
+/* What a message says of them. */
+struct session_says {
+	bool knows; /* Supported: timer */
+	unsigned expires_s, min_s;
+	enum refresher refresher;
+};
+
+/* What we answer to a request. */
+struct session_deal {
+	int status; /* 422, or 0 */
+	unsigned expires_s;
+	bool ours; /* we refresh */
+	bool told; /* the 2xx says so */
+};
+
+struct leg_session {
+	unsigned want_s, min_s; /* the policy's; the peer may ask for more */
+	struct session_deal deal; /* for the request being answered */
+	unsigned expires_s;     /* agreed */
+	bool ours;
+	bool raised;             /* 422 was answered with a longer one */
+	bool no_update;          /* the peer refused it, whatever it allows */
+	struct sip_txn *refresh; /* UPDATE without offer */
+	struct timer timer;
+};
+
+/* Headers of a request or a 2xx that carry a session timer. */
+struct session_headers {
+	struct sip_header list[6];
+	unsigned n;
+	char expires[48], min[16];
+};
+
+enum { LEG_INFOS = 8 }; /* that wait, of one peer */
 
 /* One m= line: our ports towards the peer. */
 struct leg_line {
@@ -62,7 +114,53 @@ struct leg_final {
 	struct leg_media_info info;
 };
 
+enum { LEG_REFER_WAITING = 4 };
+
+/* The peer's REFER and its subscription: leg_refer.c. */
+struct leg_refer {
+	bool is_active;
+	bool is_held;   /* its 202 has not gone yet */
+	bool is_silent; /* it wants no NOTIFY */
+	bool is_told;   /* the last status is known */
+	bool is_last;   /* and its NOTIFY is under way */
+	unsigned n;     /* REFERs taken in this dialog */
+	uint32_t cseq;  /* of the one that is active */
+	struct sip_txn *notify;
+	int waiting[LEG_REFER_WAITING]; /* statuses that are still to go */
+	unsigned n_waiting;
+};
+
+/* One early dialog of an outgoing leg. */
+struct leg_early {
+	char *tag;
+	uint32_t rseq;   /* of its last reliable 18x */
+	bool settled;    /* its offer and answer are complete */
+	struct sdp *sdp; /* its answer, while another one is heard */
+};
+
+enum { LEG_EARLY = SIP_EARLY_FORKS + 1 };
+
+/* Reliable provisional answers: leg_prack.c. */
+struct leg_rel {
+	bool can;      /* in: the peer says so; out: we said so */
+	bool must;     /* it, or the policy, requires them */
+	bool asked;    /* out: the INVITE carried the offer */
+	bool settled;  /* offer and answer are complete before the 2xx */
+	bool offered;  /* in: the offer was ours */
+	bool outdated; /* in: leg_is_outdated() */
+	bool due;      /* in: a PRACK */
+	bool due_sdp;  /* in: for an offer or answer */
+	int next_status; /* in: an 18x that waits for that PRACK; 0 = none */
+	char *next_body, *answer_body; /* of that, and of the 200 that waits */
+	struct leg_early early[LEG_EARLY];
+	unsigned n_early;
+	struct leg_early *heard; /* out: whose description counts */
+	struct sip_rack owed;    /* out: a PRACK with an answer; rseq 0 = none */
+};
+
 struct leg {
+	struct hash_node by_dialog; /* in conf.index */
+	struct leg_refer refer;
 	struct leg_conf conf;
 	struct media_stream_conf media_conf;
 	char realm[LIMIT_NAME_BYTES], peer[LIMIT_NAME_BYTES];
@@ -71,13 +169,20 @@ struct leg {
 	bool told_ended, told_dead; /* each callback comes once */
 	enum leg_state state;
 	enum leg_change change;
+	bool change_by_update; /* it is an UPDATE */
+	bool change_is_local;  /* CHANGE_IN*: the call does not hear of it */
 	struct sip_dialog *dialog;
 	struct sip_txn *invite; /* the one that made the leg */
 	struct sip_txn *reinvite;
-	struct sip_txn *bye; /* our BYE */
-	char bye_reason[80]; /* "" = none */
-	bool adrift;         /* it was not answered */
-	struct sip_txn *info_in, *info_out;
+	struct sip_txn *bye;                /* our BYE */
+	char bye_reason[80];                /* "" = none */
+	bool adrift;                        /* it was not answered */
+	struct sip_txn *info_in[LEG_INFOS]; /* the first is being carried */
+	unsigned n_info_in;
+	struct sip_txn *info_out;
+	uint32_t allows; /* of the peer; bits 1 << enum sip_method */
+	struct leg_own own;
+	struct leg_session session;
 	struct timer timer;    /* stop waiting, while it ends */
 	struct timer patience; /* with our re-INVITE */
 	mono_ms invited;       /* our INVITE went out */
@@ -88,6 +193,7 @@ struct leg {
 	struct nat_verdict nat;
 	enum conf_nat nat_option;
 	bool behind_nat; /* the verdict, or what the option says */
+	bool detoured;   /* by way of another box of ours */
 	enum conf_keepalive keepalive;
 	unsigned keepalive_ms;
 	struct keep keep; /* KEEP_DLG */
@@ -95,10 +201,13 @@ struct leg {
 	char *contact;    /* of the peer, for OPTIONS; NULL = none */
 	char *instance;   /* +sip.instance; NULL = none */
 
+	struct leg_rel rel;
+
 	/* Offer and answer: leg_offer.c. */
 	bool offer_sent;      /* our last INVITE or 2xx carried an offer */
 	struct sdp *peer_sdp; /* what the peer said last and we took */
 	struct sdp *pending;  /* the peer's offer, not answered yet */
+	struct sdp *said;     /* what we said last, as the other side put it */
 	uint64_t sess_id, sess_version, sent_types[LIMIT_SDP_MEDIA][2];
 	uint32_t sent_hash; /* of our last description without o= */
 	struct leg_line lines[LIMIT_SDP_MEDIA];
@@ -160,6 +269,37 @@ int out_send_ack(struct leg *leg, const struct leg_input *in);
 int out_send_cancel(struct leg *leg, const struct leg_input *in);
 int out_ack_and_bye(struct leg *leg, const struct leg_input *in);
 
+/* The rest of a 200 to the INVITE; what its description says is sent. */
+int in_send_200(struct leg *leg, struct sip_message *m);
+
+/* leg_prack.c */
+/* @invite: of the peer; NULL: we shall send one. */
+void prack_init(struct leg *leg, const struct leg_conf *conf,
+		const struct sip_view *invite);
+void prack_release(struct leg *leg);
+/* Offer and answer are complete, and may be changed in the early dialog. */
+bool prack_is_settled(const struct leg *leg);
+/* What of @sdp may go with an 18x; must it arrive? */
+const struct sdp *prack_ring_sdp(const struct leg *leg, const struct sdp *sdp);
+bool prack_wants(const struct leg *leg, const struct sdp *sdp);
+/* Send @m reliably, now or after those before it; @offering: with an offer. */
+int prack_ring(struct leg *leg, const struct sip_message *m, bool offering);
+/* The 2xx waits for a PRACK (RFC 3262 3). */
+bool prack_holds_answer(const struct leg *leg);
+/* The description of a 2xx when an 18x had it before. */
+int prack_put_same(struct leg *leg, struct sip_message *m,
+		   const struct sdp *sdp, char *mem);
+int prack_keep_answer(struct leg *leg, const struct leg_input *in);
+int prack_send_kept(struct leg *leg, const struct leg_input *in);
+void prack_missed(struct leg *leg);
+void prack_in(struct leg *leg, struct sip_txn *txn,
+	      const struct sip_view *view);
+/* Is the 18x @view to be acknowledged?  Do so, and tell the call. */
+bool prack_is_reliable(const struct leg *leg, const struct sip_view *view);
+int prack_take(struct leg *leg, const struct leg_input *in);
+/* Had the fork of the 2xx @answer settled before? Then it is heard. */
+bool prack_win(struct leg *leg, const struct sip_view *answer);
+
 /* leg_offer.c */
 enum { LEG_SDP_BYTES = LIMIT_SDP_BYTES };
 /* Read the body of @view: 0 and *out (NULL without body), or a SIP status.
@@ -184,11 +324,71 @@ void offer_tell(struct leg *leg);
 void offer_settle(struct leg *leg, const struct sdp *ours);
 void offer_close(struct leg *leg);
 
+/* leg_refer.c */
+void refer_in(struct leg *leg, struct sip_txn *txn,
+	      const struct sip_view *view);
+void refer_release(struct leg *leg);
+
+/* What we said last once more, as an answer to @offer, into @mem as above.
+ * -EINVAL: nothing was said. */
+int offer_write_again(struct leg *leg, const struct sdp *offer, char *mem,
+		      struct str *out);
+
 /* leg_change.c: requests inside the dialog. */
 void change_invite_in(struct leg *leg, struct sip_txn *txn,
 		      const struct sip_view *view);
-void change_info_in(struct leg *leg, struct sip_txn *txn,
-		    const struct sip_view *view);
 void change_release(struct leg *leg);
+/* 491, 500 with Retry-After, 422 with Min-SE, 488 with Warning as they need. */
+void change_refuse(struct leg *leg, struct sip_txn *txn, int status);
+/* A re-INVITE or UPDATE goes out; NULL: without offer. */
+int change_send(struct leg *leg, enum sip_method method,
+		const struct sdp *offer);
+/* The peer wants another session; takes @txn and @offer. */
+void change_take(struct leg *leg, struct sip_txn *txn,
+		 const struct sip_view *view, struct sdp *offer);
+/* What a message of the peer shows of its abilities. */
+void change_note(struct leg *leg, const struct sip_view *view);
+
+/* leg_update.c */
+void update_in(struct leg *leg, struct sip_txn *txn,
+	       const struct sip_view *view);
+/* An offer may come or go by UPDATE: the first one is answered, reliably. */
+bool update_is_agreed(const struct leg *leg);
+
+/* leg_own.c */
+/* Something of our own may go out now. */
+void own_look(struct leg *leg);
+/* A re-INVITE that changes nothing is due. */
+void own_refresh(struct leg *leg);
+/* Our own change was refused; its 2xx came, with @sdp. */
+void own_refused(struct leg *leg, const struct sip_view *view);
+void own_done(struct leg *leg, int status, const struct sdp *sdp);
+void own_release(struct leg *leg);
+/* How long to wait after 491 (RFC 3261 14.1). */
+unsigned own_backoff_ms(const struct leg *leg);
+
+/* leg_info.c */
+void info_in(struct leg *leg, struct sip_txn *txn, const struct sip_view *view);
+void info_release(struct leg *leg);
+
+/* leg_timer.c */
+void session_init(struct leg *leg, const struct conf_policy *policy);
+/* A decision: what to answer to a request that says @ask. */
+void session_answer(const struct leg_session *s, const struct session_says *ask,
+		  struct session_deal *out);
+/* INVITE or UPDATE came in: 0, or 422.  The deal is kept. */
+int session_hear(struct leg *leg, const struct sip_view *view);
+/* Of our INVITE or UPDATE; of our 2xx to the peer's, which starts the timer;
+ * of our 422. */
+void session_ask(const struct leg *leg, struct session_headers *out);
+void session_grant(struct leg *leg, struct session_headers *out);
+void session_refuse(const struct leg *leg, struct session_headers *out);
+/* The peer's 2xx to our INVITE or UPDATE. */
+void session_granted(struct leg *leg, const struct sip_view *view);
+/* A 422 to *@txn: the same once more with the longer interval, once; then *@txn
+ * is the new one. */
+bool session_raise(struct leg *leg, struct sip_txn **txn,
+		 const struct sip_view *view, sip_response_fn fn);
+void session_release(struct leg *leg);
 
 #endif

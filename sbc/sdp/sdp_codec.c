@@ -126,16 +126,31 @@ static bool same_attrs(const struct sdp_media *a, const struct sdp_media *b)
 	}
 }
 
-static bool same_media(const struct sdp_media *a, const struct sdp_media *b)
+static bool alike_media(const struct sdp_media *a, const struct sdp_media *b)
 {
 	for (unsigned i = 0; i < SDP_BWS; i++)
 		if (a->bandwidth[i] != b->bandwidth[i])
 			return false;
 	return str_eq(a->type, b->type) && str_case_eq(a->proto, b->proto) &&
-	       a->port == b->port && same_formats(a, b) &&
-	       same_addr(&a->rtp, &b->rtp) && same_addr(&a->rtcp, &b->rtcp) &&
-	       a->rtcp_mux == b->rtcp_mux && a->direction == b->direction &&
+	       !a->port == !b->port && same_formats(a, b) &&
+	       a->rtcp_mux == b->rtcp_mux && sdp_way(a) == sdp_way(b) &&
 	       a->ptime == b->ptime && same_attrs(a, b);
+}
+
+static bool same_media(const struct sdp_media *a, const struct sdp_media *b)
+{
+	return alike_media(a, b) && a->port == b->port &&
+	       same_addr(&a->rtp, &b->rtp) && same_addr(&a->rtcp, &b->rtcp);
+}
+
+bool sdp_alike(const struct sdp *a, const struct sdp *b)
+{
+	if (a->n_media != b->n_media)
+		return false;
+	for (unsigned i = 0; i < a->n_media; i++)
+		if (!alike_media(&a->media[i], &b->media[i]))
+			return false;
+	return true;
 }
 
 bool sdp_same(const struct sdp *a, const struct sdp *b)

@@ -233,10 +233,16 @@ static bool is_of_register(const char *tag)
 	       str_case_eq_c(str_of(tag), "outbound");
 }
 
-/* What each leg decides for itself (RFC 3262). */
+/* What each leg decides for itself (RFC 3262, RFC 4028). */
 static bool is_of_invite(const char *tag)
 {
-	return str_case_eq_c(str_of(tag), "100rel");
+	return str_case_eq_c(str_of(tag), "100rel") ||
+	       str_case_eq_c(str_of(tag), "timer");
+}
+
+static bool is_of_update(const char *tag)
+{
+	return str_case_eq_c(str_of(tag), "timer");
 }
 
 /* Option tags that nobody here knows, as an Unsupported header's value. */
@@ -256,6 +262,9 @@ static bool unsupported(const sip_t *s, char *out, size_t cap)
 				continue;
 			if (s->sip_request->rq_method == sip_method_invite &&
 			    is_of_invite(*t))
+				continue;
+			if (s->sip_request->rq_method == sip_method_update &&
+			    is_of_update(*t))
 				continue;
 			buf_printf(&b, "%s%s", b.n ? ", " : "", *t);
 		}

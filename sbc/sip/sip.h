@@ -67,9 +67,11 @@ enum sip_method {
  * Allow header's value. */
 #define SIP_METHODS                                                            \
 	(1u << SIP_INVITE | 1u << SIP_ACK | 1u << SIP_CANCEL | 1u << SIP_BYE | \
-	 1u << SIP_OPTIONS | 1u << SIP_INFO | 1u << SIP_REGISTER |             \
-	 1u << SIP_PRACK)
-#define SIP_ALLOW "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, REGISTER, PRACK"
+	 1u << SIP_OPTIONS | 1u << SIP_INFO | 1u << SIP_UPDATE |               \
+	 1u << SIP_REGISTER |                                                  \
+	 1u << SIP_PRACK | 1u << SIP_REFER)
+#define SIP_ALLOW                                                              \
+	"INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REGISTER, PRACK, REFER"
 
 struct sip_contact {
 	const char *uri;      /* verbatim, without <> and header parameters */
@@ -195,7 +197,7 @@ struct sip_conf {
 			 int status);
 	void *arg;
 	/* Methods taken beside SIP_METHODS, as such bits; SUBSCRIBE, NOTIFY,
-	 * MESSAGE, PUBLISH and REFER can be.  All others: 405. */
+	 * MESSAGE and PUBLISH can be.  All others are answered 405. */
 	uint32_t methods;
 	unsigned t1_ms; /* RFC 3261 T1; 0 = 500 */
 };
@@ -454,6 +456,15 @@ void sip_dialog_destroy(struct sip_dialog *d); /* accepts NULL */
 int sip_dialog_request(struct sip_dialog *d, struct sip_txn **out,
 		       const struct sip_message *m, sip_response_fn fn,
 		       void *arg);
+/*
+ * The request @txn, which was refused with a final answer, once more in the
+ * dialog: its own headers but for those that @headers replaces, the next CSeq.
+ * @fn hears what comes of it; @txn stays to be released.  Errors as above.
+ */
+int sip_dialog_again(struct sip_dialog *d, struct sip_txn **out,
+		     const struct sip_txn *txn,
+		     const struct sip_header *headers, unsigned n_headers,
+		     sip_response_fn fn, void *arg);
 /* The caller side's dialog is made by this 2xx, or of a SUBSCRIBE by the NOTIFY
  * that came first (remote tag, route set and remote target; RFC 3261 12.1.2,
  * 13.2.2.4; RFC 6665 4.4.1).  Until then a NOTIFY of any notifier is in the
@@ -490,8 +501,7 @@ int sip_dialog_name(struct sip_dialog *d, struct sip_txn *txn,
 struct sip_dialog_ids {
 	const char *call_id, *local_tag, *remote_tag, *target, *route;
 };
-/* Of @d, as far as is known; the texts lie in @mem.  -EINVAL: it has no remote
- * tag or target yet; -ENOSPC. */
+/* Of @d; what is not known yet is NULL; the texts lie in @mem.  -ENOSPC. */
 int sip_dialog_ids(const struct sip_dialog *d, struct sip_dialog_ids *out,
 		   char *mem, size_t cap);
 /*
@@ -504,9 +514,14 @@ int sip_dialog_adopt(struct sip_dialog **out, struct sip_stack *sip,
 /* Request @txn in it came before there was @d: as if it came now.  Takes
  * @txn. */
 void sip_dialog_take(struct sip_dialog *d, struct sip_txn *txn);
+/* Remote target and route set are those of @ids.  -EINVAL, -ENOMEM. */
+int sip_dialog_aim(struct sip_dialog *d, const struct sip_dialog_ids *ids);
 /* The two are one dialog that goes through us: numbers of requests go on where
  * the other end's began. */
 void sip_dialog_mirror(struct sip_dialog *a, struct sip_dialog *b);
+/* While @is_held the Contact of what comes is not the peer's but another box's:
+ * the remote target stays. */
+void sip_dialog_hold_target(struct sip_dialog *d, bool is_held);
 /* @route goes before the route set of each request; NULL = nothing more.
  * -ENOMEM. */
 int sip_dialog_detour(struct sip_dialog *d, const char *route);

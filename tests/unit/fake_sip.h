@@ -41,6 +41,7 @@ struct sip_dialog {
 	uint32_t first_cseq;
 	char local_tag[64], remote_tag[64], route[256];
 	struct sip_dialog *mirror;
+	bool holds_target;
 	struct sip_dialog_ids ids; /* what is known of it, else examples */
 	char name[512], detour[512];
 };
@@ -513,6 +514,22 @@ int sip_dialog_prack(struct sip_dialog *d, const struct sip_rack *rack,
 	return 0;
 }
 
+int sip_dialog_again(struct sip_dialog *d, struct sip_txn **out,
+		     const struct sip_txn *txn,
+		     const struct sip_header *headers, unsigned n_headers,
+		     sip_response_fn fn, void *arg)
+{
+	struct sip_message m = {.headers = headers, .n_headers = n_headers};
+	struct fake_message first = fake_none;
+
+	for (unsigned i = 0; i < fake.n; i++)
+		if (fake.sent[i].txn == txn && !fake.sent[i].status)
+			first = fake.sent[i];
+	m.method = first.method;
+	m.body = str_of(first.body);
+	return sip_dialog_request(d, out, &m, fn, arg);
+}
+
 void sip_dialog_establish(struct sip_dialog *d, const struct sip_view *answer)
 {
 	d->established = true;
@@ -577,7 +594,16 @@ int sip_dialog_ids(const struct sip_dialog *d, struct sip_dialog_ids *out,
 		out->remote_tag = "peer";
 	if (!out->target)
 		out->target = d->target[0] ? d->target : "sip:peer@192.0.2.9";
-	return d->is_caller && !d->established ? -EINVAL : 0;
+	if (d->is_caller && !d->established)
+		out->remote_tag = out->target = NULL;
+	return 0;
+}
+
+int sip_dialog_aim(struct sip_dialog *d, const struct sip_dialog_ids *ids)
+{
+	fake_copy(d->target, sizeof(d->target), ids->target);
+	fake_copy(d->route, sizeof(d->route), ids->route);
+	return 0;
 }
 
 int sip_dialog_adopt(struct sip_dialog **out, struct sip_stack *sip,
@@ -608,6 +634,11 @@ void sip_dialog_mirror(struct sip_dialog *a, struct sip_dialog *b)
 {
 	a->mirror = b;
 	b->mirror = a;
+}
+
+void sip_dialog_hold_target(struct sip_dialog *d, bool is_held)
+{
+	d->holds_target = is_held;
 }
 
 int sip_dialog_detour(struct sip_dialog *d, const char *route)

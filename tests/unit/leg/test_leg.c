@@ -20,10 +20,11 @@
 #define HEAD                                                                   \
 	"v=0\r\no=x 1 1 IN IP4 192.168.1.8\r\ns=-\r\n"                         \
 	"c=IN IP4 192.168.1.7\r\nt=0 0\r\n"
-#define AUDIO    "m=audio 4000 RTP/AVP 8\r\n"
-#define VIDEO    "m=video 4002 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n"
-#define NO_AUDIO "m=audio 0 RTP/AVP 8\r\n"
-#define NO_VIDEO "m=video 0 RTP/AVP 96\r\n"
+#define AUDIO       "m=audio 4000 RTP/AVP 8\r\n"
+#define MOVED_AUDIO "m=audio 4008 RTP/AVP 8\r\n"
+#define VIDEO       "m=video 4002 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n"
+#define NO_AUDIO    "m=audio 0 RTP/AVP 8\r\n"
+#define NO_VIDEO    "m=video 0 RTP/AVP 96\r\n"
 
 struct rig {
 	struct loop *loop;
@@ -670,7 +671,8 @@ static void every_message_with_addresses_is_judged(void **state)
 	fake_response(b, 200, HEAD AUDIO);
 	leg_ack(rig->leg, NULL);
 	assert_int_equal(fake_nat.judged, 2);
-	change = fake_in_dialog(b->dialog, SIP_INVITE, &rig->flow, HEAD AUDIO);
+	change = fake_in_dialog(b->dialog, SIP_INVITE, &rig->flow,
+				HEAD MOVED_AUDIO);
 	assert_int_equal(fake_nat.judged, 3);
 	assert_int_equal(fake_nat.view.method, SIP_INVITE);
 	leg_change_answer(rig->leg, 488, NULL);
