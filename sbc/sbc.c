@@ -75,6 +75,8 @@ static int reload(void *arg)
 	} else {
 		listen_prune(sbc, new);
 		sbc->config = new;
+		dns_set_servers(sbc->dns, config_global(new)->nameservers,
+				config_global(new)->n_nameservers);
 		trunks_set_config(sbc->trunks, new);
 		registrar_set_config(sbc->registrar, new);
 		calls_set_config(sbc->calls, new);
@@ -163,7 +165,10 @@ static int build_lower(struct sbc *sbc)
 	};
 	struct store_conf store = {.dir = sbc->data_dir};
 	struct media_conf media = {.workers = g->workers};
-	struct dns_conf dns = {0};
+	struct dns_conf dns = {
+		.servers = g->nameservers,
+		.n_servers = g->n_nameservers,
+	};
 	int err;
 
 	err = loop_create(&sbc->loop);
