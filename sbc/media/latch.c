@@ -60,6 +60,10 @@
  * that maps each destination to its own port), then S holds.  When the one
  * turns out to be deaf (path_way.c), the other of the two is tried.
  *
+ * What is no RTP (latch_raw()) proves nothing: the host that was learned is
+ * final until signalling speaks again, and its port moves when it has been
+ * silent for 500 ms.
+ *
  * RTCP is learned on its own, from the same hosts and from where RTP now comes
  * from, and moves only to a source that speaks with the SSRC known, when the
  * old one is silent for 500 ms.
@@ -298,6 +302,19 @@ enum latch_verdict latch_rtp(struct latch *l, const struct addr *from,
 		return LATCH_STRANGER;
 	learn(l, from, h, now);
 	return LATCH_LEARNED;
+}
+
+enum latch_verdict latch_raw(struct latch *l, const struct addr *from,
+			     mono_ms now)
+{
+	bool is_source = l->learned && addr_equal(from, &l->source);
+
+	if (!is_source && l->learned &&
+	    (!addr_same_host(from, &l->source) ||
+	     now - l->heard < SILENT_HOST_MS))
+		return LATCH_STRANGER;
+	*l = (struct latch){.source = *from, .learned = true, .heard = now};
+	return is_source ? LATCH_ACCEPT : LATCH_LEARNED;
 }
 
 bool latch_is_foreign(struct latch *l, const struct addr *from,

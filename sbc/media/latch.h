@@ -76,6 +76,11 @@ bool latch_may_speak(const struct latch *l, const struct latch_rule *rule,
  */
 enum latch_verdict latch_rtp(struct latch *l, const struct addr *from,
 			     const struct rtp_hdr *h, mono_ms now);
+/* The same where nothing proves a stream (no RTP): the first host that may be
+ * learned, at the port it speaks from; another port of it when that has been
+ * silent. */
+enum latch_verdict latch_raw(struct latch *l, const struct addr *from,
+			     mono_ms now);
 /*
  * Nobody is learned, and @from may not be: is it a stream all the same, and
  * no probe?  True from the third packet in a row on (S0-36: media from

@@ -57,6 +57,8 @@ struct media_remote {
 	uint64_t payload_types[2]; /* negotiated, a set */
 	bool receive; /* peer may send: forward what comes; else only count */
 	bool send;    /* peer wants to be sent to */
+	bool raw; /* no RTP (T.38's UDPTL, say): datagrams are relayed as they
+		      are, from the first host and port that signalling names */
 	bool behind_nat; /* signalling showed a NAT: once heard, RTP goes where
 			    it comes from, even if SDP has the same host */
 	struct media_filler filler; /* sent while nobody is heard and there is

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  *   bytes, source
+ *     | no RTP at all? ---------------------> walk_raw()
  *     | RTCP? ------------------------------> walk_rtcp(), the same in small
  *     | latch: may this host speak here? ---> stranger
  *     | rtp: version 2, lengths add up? ----> malformed
@@ -126,12 +127,40 @@ static bool is_heard(struct path *in, const struct path_packet *pkt,
 	return true;
 }
 
+/* T.38 and what else is no RTP: who speaks is all that can be looked at. */
+static bool walk_raw(struct path *in, const struct path_packet *pkt,
+		     struct path_hop *hop)
+{
+	struct path *out = in->partner;
+	enum latch_verdict verdict;
+
+	if (pkt->on_rtcp_port || !pkt->n)
+		return drop(&in->n.malformed);
+	if (!latch_may_speak(&in->latch, &in->rule, &pkt->from, pkt->now))
+		return drop(&in->n.stranger);
+	verdict = latch_raw(&in->latch, &pkt->from, pkt->now);
+	if (verdict == LATCH_STRANGER)
+		return drop(&in->n.stranger);
+	if (verdict == LATCH_LEARNED)
+		path_aim(in);
+	path_add(&in->n.in_packets, 1);
+	path_add(&in->n.in_bytes, pkt->n);
+	note_arrival(in, pkt);
+	if (!in->receive || !out || !out->raw || !out->send ||
+	    !addr_is_set(&out->to_rtp))
+		return drop(&in->n.unbridged);
+	*hop = (struct path_hop){.out = out, .to = &out->to_rtp};
+	return true;
+}
+
 bool path_walk(struct path *in, const struct path_packet *pkt,
 	       struct path_hop *hop)
 {
 	struct path *out = in->partner;
 	struct rtp_hdr h;
 
+	if (in->raw)
+		return walk_raw(in, pkt, hop);
 	if (pkt->on_rtcp_port || (in->mux && rtp_is_rtcp(pkt->bytes, pkt->n)))
 		return walk_rtcp(in, pkt, hop);
 	if (!latch_may_speak(&in->latch, &in->rule, &pkt->from, pkt->now)) {
@@ -147,7 +176,8 @@ bool path_walk(struct path *in, const struct path_packet *pkt,
 		return drop(&in->n.stranger);
 	count_in(in, pkt, &h);
 
-	if (!in->receive || !out || !out->send || !addr_is_set(&out->to_rtp))
+	if (!in->receive || !out || out->raw || !out->send ||
+	    !addr_is_set(&out->to_rtp))
 		return drop(&in->n.unbridged);
 	*hop = (struct path_hop){.out = out, .to = &out->to_rtp};
 	return true;
@@ -180,7 +210,8 @@ void path_remote(struct path *p, const struct media_remote *r)
 	bool is_unchanged = is_same(&p->rule.sdp, &r->rtp) &&
 			    is_same(&p->rule.sdp_rtcp, &r->rtcp) &&
 			    p->payload_types[0] == r->payload_types[0] &&
-			    p->payload_types[1] == r->payload_types[1];
+			    p->payload_types[1] == r->payload_types[1] &&
+			    p->raw == r->raw;
 
 	p->pierce.filler = r->filler;
 	path_pierce_arm(p);
@@ -197,6 +228,7 @@ void path_remote(struct path *p, const struct media_remote *r)
 	p->rule.behind_nat = r->behind_nat;
 	p->payload_types[0] = r->payload_types[0];
 	p->payload_types[1] = r->payload_types[1];
+	p->raw = r->raw;
 	p->receive = r->receive;
 	p->send = r->send;
 	p->mux = addr_is_set(&r->rtp) && addr_equal(&r->rtp, &r->rtcp);

@@ -74,6 +74,7 @@ struct path {
 	struct path *partner; /* NULL: nobody to send to */
 	bool receive, send;   /* as media_remote says */
 	bool mux;             /* peer has RTCP on its RTP port, RFC 5761 */
+	bool raw;             /* what comes is no RTP */
 	struct addr to_rtp;   /* unset: send nothing */
 	uint64_t payload_types[2];
 	struct latch latch;

@@ -73,8 +73,12 @@ struct str sdp_codec(const struct sdp_media *m, unsigned i);
 enum sdp_direction sdp_way(const struct sdp_media *m);
 /* Payload types of @m as a set; static and dynamic alike. */
 void sdp_payload_types(const struct sdp_media *m, uint64_t set[2]);
-/* We can anchor it: RTP/AVP or RTP/AVPF, port not 0, at least one format. */
+/* We can anchor it: RTP/AVP or RTP/AVPF, or datagrams that are no RTP; port not
+ * 0, at least one format. */
 bool sdp_can_relay(const struct sdp_media *m);
+/* Datagrams without RTP: T.38 over UDPTL (ITU-T T.38 annex D), BFCP
+ * (RFC 8856) and other "UDP". */
+bool sdp_is_raw(const struct sdp_media *m);
 /* Same m-lines, formats and what they mean (every attribute that sdp_write()
  * passes on), addresses and directions: an offer that changes nothing
  * (RFC 3264 8).  o= is not looked at. */

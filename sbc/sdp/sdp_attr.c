@@ -157,6 +157,20 @@ static bool is_silence_supp(const struct sdp_media *m, struct str v)
 	return n == 5;
 }
 
+/* A flag, or one number: T38FaxFillBitRemoval, T38MaxBitRate:14400. */
+static bool is_flag_or_number(const struct sdp_media *m, struct str v)
+{
+	uint64_t u;
+
+	return !v.p || !str_u64(v, UINT32_MAX, &u);
+}
+
+/* "transferredTCF", "t38UDPRedundancy" (T.38 D.2.3). */
+static bool is_fax_word(const struct sdp_media *m, struct str v)
+{
+	return sdp_is_token(v) && !memchr(v.p, '.', v.n);
+}
+
 static const struct {
 	const char *name;
 	bool (*is_good)(const struct sdp_media *m, struct str value);
@@ -171,6 +185,16 @@ static const struct {
 	{"content", is_word_list}, /* RFC 4796 */
 	{"lang", is_word_list},
 	{"silenceSupp", is_silence_supp},
+	{"T38FaxVersion", is_flag_or_number},
+	{"T38MaxBitRate", is_flag_or_number},
+	{"T38FaxMaxBuffer", is_flag_or_number},
+	{"T38FaxMaxDatagram", is_flag_or_number},
+	{"T38FaxMaxIFP", is_flag_or_number},
+	{"T38FaxFillBitRemoval", is_flag_or_number},
+	{"T38FaxTranscodingMMR", is_flag_or_number},
+	{"T38FaxTranscodingJBIG", is_flag_or_number},
+	{"T38FaxRateManagement", is_fax_word},
+	{"T38FaxUdpEC", is_fax_word},
 };
 
 static bool is_printable(struct str s)
@@ -183,10 +207,12 @@ static bool is_printable(struct str s)
 
 bool sdp_attr_passes(const struct sdp_media *m, const struct sdp_attr *a)
 {
-	if (!a->value.p || !is_printable(a->value))
+	if (a->value.p && !is_printable(a->value))
 		return false;
 	for (unsigned i = 0; i < sizeof(allowed) / sizeof(*allowed); i++)
 		if (str_eq_c(a->name, allowed[i].name))
-			return allowed[i].is_good(m, a->value);
+			return (a->value.p ||
+				allowed[i].is_good == is_flag_or_number) &&
+			       allowed[i].is_good(m, a->value);
 	return false;
 }

@@ -72,11 +72,18 @@ enum sdp_direction sdp_way(const struct sdp_media *m)
 	}
 }
 
+bool sdp_is_raw(const struct sdp_media *m)
+{
+	return str_case_eq_c(m->proto, "udptl") ||
+	       str_case_eq_c(m->proto, "UDP") ||
+	       str_case_eq_c(m->proto, "UDP/BFCP");
+}
+
 bool sdp_can_relay(const struct sdp_media *m)
 {
 	return m->port && m->n_formats &&
 	       (str_case_eq_c(m->proto, "RTP/AVP") ||
-		str_case_eq_c(m->proto, "RTP/AVPF"));
+		str_case_eq_c(m->proto, "RTP/AVPF") || sdp_is_raw(m));
 }
 
 /* ---- sameness ------------------------------------------------------------ */

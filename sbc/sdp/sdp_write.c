@@ -93,8 +93,10 @@ static void put_attrs(struct buf *out, const struct sdp_media *m)
 			continue;
 		buf_puts(out, "a=");
 		buf_putstr(out, a->name);
-		buf_puts(out, ":");
-		buf_putstr(out, a->value);
+		if (a->value.p) {
+			buf_puts(out, ":");
+			buf_putstr(out, a->value);
+		}
 		buf_puts(out, "\r\n");
 	}
 	if (m->ptime)

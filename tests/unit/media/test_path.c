@@ -907,6 +907,85 @@ static void who_waits_follows_the_table(void **state)
 	}
 }
 
+/* ---- what is no RTP ------------------------------------------------------- */
+
+static void make_raw(struct rig *rig)
+{
+	rig->a_remote.raw = rig->b_remote.raw = true;
+	path_remote(&rig->a, &rig->a_remote);
+	path_remote(&rig->b, &rig->b_remote);
+}
+
+static bool fax(struct rig *rig, struct path *in, const char *from)
+{
+	rig->now += 20;
+	memcpy(rig->bytes, "\0\1\6fax", 6);
+	return walk(rig, in, from, 6, false);
+}
+
+static void datagrams_without_rtp_cross_as_they_are(void **state)
+{
+	struct rig *rig = *state;
+
+	make_raw(rig);
+	assert_true(fax(rig, &rig->a, PHONE));
+	assert_to(rig, &rig->b, B_RTP);
+	assert_memory_equal(rig->bytes, "\0\1\6fax", 6);
+	assert_true(fax(rig, &rig->b, B_RTP));
+	assert_to(rig, &rig->a, PHONE);
+	assert_int_equal(stats(&rig->a).in_packets, 1);
+	assert_int_equal(stats(&rig->a).in_bytes, 6);
+}
+
+static void nobody_but_the_named_host_begins_a_raw_stream(void **state)
+{
+	struct rig *rig = *state;
+
+	make_raw(rig);
+	assert_false(fax(rig, &rig->a, STRANGER));
+	assert_int_equal(stats(&rig->a).drop_stranger, 1);
+	assert_false(stats(&rig->a).latched);
+}
+
+static void raw_stream_moves_to_a_port_of_its_host_after_a_silence(void **state)
+{
+	struct rig *rig = *state;
+
+	make_raw(rig);
+	assert_true(fax(rig, &rig->a, PHONE));
+	assert_false(fax(rig, &rig->a, "203.0.113.7:2048"));
+	rig->now += 500;
+	assert_true(fax(rig, &rig->a, "203.0.113.7:2048"));
+	assert_remote(&rig->a, "203.0.113.7:2048");
+	rig->now += 60000;
+	assert_false(fax(rig, &rig->a, STRANGER));
+}
+
+static void raw_and_rtp_do_not_mix(void **state)
+{
+	struct rig *rig = *state;
+
+	assert_true(speak(rig, &rig->a, PHONE));
+	rig->a_remote.raw = true;
+	path_remote(&rig->a, &rig->a_remote);
+	assert_false(stats(&rig->a).latched);
+	assert_false(fax(rig, &rig->a, PHONE));
+	assert_false(speak(rig, &rig->b, B_RTP));
+	assert_int_equal(stats(&rig->a).drop_unbridged, 1);
+	assert_int_equal(stats(&rig->b).drop_unbridged, 1);
+}
+
+static void
+raw_streams_take_nothing_on_the_rtcp_port_and_nothing_empty(void **state)
+{
+	struct rig *rig = *state;
+
+	make_raw(rig);
+	assert_false(walk(rig, &rig->a, PHONE, 6, true));
+	assert_false(walk(rig, &rig->a, PHONE, 0, false));
+	assert_int_equal(stats(&rig->a).drop_malformed, 2);
+}
+
 static void icmp_error_may_quote_a_filler(void **state)
 {
 	struct rig *rig = *state;
@@ -971,6 +1050,11 @@ int main(void)
 		TEST(fillers_are_bounded),
 		TEST(signalling_begins_the_fillers_anew),
 		TEST(who_waits_follows_the_table),
+		TEST(datagrams_without_rtp_cross_as_they_are),
+		TEST(nobody_but_the_named_host_begins_a_raw_stream),
+		TEST(raw_stream_moves_to_a_port_of_its_host_after_a_silence),
+		TEST(raw_and_rtp_do_not_mix),
+		TEST(raw_streams_take_nothing_on_the_rtcp_port_and_nothing_empty),
 		TEST(icmp_error_may_quote_a_filler),
 	};
 

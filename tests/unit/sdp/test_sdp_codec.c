@@ -110,7 +110,7 @@ static bool can_relay(const char *section)
 	return can;
 }
 
-static void plain_rtp_can_be_relayed_and_nothing_else(void **state)
+static void rtp_and_plain_datagrams_can_be_relayed(void **state)
 {
 	assert_true(can_relay("m=audio 4 RTP/AVP 0\n"));
 	assert_true(can_relay("m=video 4 RTP/AVPF 96\n"));
@@ -118,7 +118,11 @@ static void plain_rtp_can_be_relayed_and_nothing_else(void **state)
 	assert_false(can_relay("m=audio 4 RTP/SAVP 0\n"));
 	assert_false(can_relay("m=audio 4 RTP/SAVPF 0\n"));
 	assert_false(can_relay("m=audio 4 UDP/TLS/RTP/SAVPF 0\n"));
-	assert_false(can_relay("m=image 4 udptl t38\n"));
+	assert_true(can_relay("m=image 4 udptl t38\n"));
+	assert_false(can_relay("m=image 0 udptl t38\n"));
+	assert_true(can_relay("m=application 4 UDP/BFCP *\n"));
+	assert_false(can_relay("m=image 4 TCP t38\n"));
+	assert_false(can_relay("m=message 4 TCP/MSRP *\n"));
 }
 
 static void hold_by_address_is_told_as_a_direction(void **state)
@@ -214,7 +218,7 @@ int main(void)
 		cmocka_unit_test(broken_rtpmap_names_nothing),
 		cmocka_unit_test(payload_types_are_a_set),
 		cmocka_unit_test(stream_without_rtp_has_no_payload_types),
-		cmocka_unit_test(plain_rtp_can_be_relayed_and_nothing_else),
+		cmocka_unit_test(rtp_and_plain_datagrams_can_be_relayed),
 		cmocka_unit_test(hold_by_address_is_told_as_a_direction),
 		cmocka_unit_test(repeated_offer_is_the_same),
 		cmocka_unit_test(origin_and_what_we_never_tell_do_not_count),

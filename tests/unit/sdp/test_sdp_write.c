@@ -291,6 +291,25 @@ static void attributes_of_coding_cross(void **state)
 		expect_attr(*state, good[i], true);
 }
 
+static void what_a_fax_needs_to_know_crosses(void **state)
+{
+	struct rig *rig = *state;
+
+	expect(rig,
+	       HEAD "m=image 4000 udptl t38\na=T38FaxVersion:0\n"
+		    "a=T38MaxBitRate:14400\na=T38FaxFillBitRemoval\n"
+		    "a=T38FaxRateManagement:transferredTCF\n"
+		    "a=T38FaxUdpEC:t38UDPRedundancy\n"
+		    "a=T38VendorInfo:0 192.168.1.7 0\n"
+		    "a=T38FaxUdpEC:192.168.1.7\na=lang\n",
+	       OUR_HEAD "m=image 20000 udptl t38\r\na=T38FaxVersion:0\r\n"
+			"a=T38MaxBitRate:14400\r\n"
+			"a=T38FaxFillBitRemoval\r\n"
+			"a=T38FaxRateManagement:transferredTCF\r\n"
+			"a=T38FaxUdpEC:t38UDPRedundancy\r\n"
+			"a=sendrecv\r\n");
+}
+
 static void everything_else_stays_here(void **state)
 {
 	static const char *const bad[] = {
@@ -441,6 +460,7 @@ int main(void)
 		cmocka_unit_test_setup(session_direction_is_told_per_stream,
 				       setup),
 		cmocka_unit_test_setup(attributes_of_coding_cross, setup),
+		cmocka_unit_test_setup(what_a_fax_needs_to_know_crosses, setup),
 		cmocka_unit_test_setup(everything_else_stays_here, setup),
 		cmocka_unit_test_setup(
 			allowed_names_with_strange_values_stay_here, setup),
