@@ -185,6 +185,7 @@ int offer_write(struct leg *leg, const struct sdp *from,
 	}
 	leg->sent_hash = hash;
 	leg->n_sent = fitted.n_media;
+	leg->rel.outdated = false;
 	/* What we say we take is what the peer may send from now on. */
 	for (unsigned i = 0; i < fitted.n_media; i++)
 		sdp_payload_types(&media[i], leg->sent_types[i]);
