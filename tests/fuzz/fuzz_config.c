@@ -53,7 +53,8 @@ static void look_around(const struct config *c)
 	n = config_rules(c, &rules);
 	for (size_t i = 0; i < n; i++)
 		if (!rules[i].header[0] ||
-		    (rules[i].action == CONF_RULE_REMOVE) !=
+		    (rules[i].action == CONF_RULE_ADD ||
+		     rules[i].action == CONF_RULE_REPLACE) ==
 			    (rules[i].value[0] == '\0'))
 			abort();
 }
