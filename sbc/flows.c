@@ -90,6 +90,8 @@ void flows_event(void *arg, struct keep *k, enum keep_event event)
 		registrar_keep_event(sbc->registrar, k, event);
 	else if (k->reason == KEEP_DLG)
 		leg_keep_event(k, event);
+	else if (k->reason == KEEP_SUB)
+		passes_keep_event(k, event);
 }
 
 void flows_moved(void *arg, const struct binding *b,
@@ -101,7 +103,9 @@ void flows_moved(void *arg, const struct binding *b,
 		calls_appeared(sbc->calls, b);
 	else if (sbc->calls)
 		calls_follow(sbc->calls, b, from);
-	if (sbc->passes && from)
+	if (sbc->passes && !from)
+		passes_appeared(sbc->passes, b);
+	else if (sbc->passes)
 		passes_follow(sbc->passes, b, from);
 }
 

@@ -19,54 +19,6 @@
 #include "call/call_priv.h"
 #include "core/log.h"
 
-/* ---- is it the same device? ------------------------------------------------ */
-
-struct place {
-	struct str user, host; /* the host with its port, if not 5060 */
-};
-
-static struct place place_of(const char *uri)
-{
-	static const struct str usual = STR(":5060");
-	struct str rest = str_of(uri), tail;
-	struct place p = {.user = {0}};
-
-	str_cut(&rest, ':');
-	p.user = str_cut(&rest, '@');
-	if (!rest.p) { /* it has no user */
-		rest = p.user;
-		p.user = (struct str){0};
-	}
-	p.host = str_cut(&rest, ';');
-	rest = p.host;
-	p.host = str_cut(&rest, '?');
-	tail = p.host;
-	if (tail.n > usual.n) {
-		tail.p += tail.n - usual.n;
-		tail.n = usual.n;
-		if (str_eq(tail, usual))
-			p.host.n -= usual.n;
-	}
-	return p;
-}
-
-static bool is_same_contact(const char *one, const char *two)
-{
-	struct place a = place_of(one), b = place_of(two);
-
-	return str_eq(a.user, b.user) && str_case_eq(a.host, b.host);
-}
-
-bool appear_is_same(const struct binding *b, const char *contact,
-		    const char *instance, wall_ms since)
-{
-	if (instance && b->instance)
-		return !strcmp(instance, b->instance);
-	/* One that stood beside the dialog from its beginning is another. */
-	return contact && b->registered_at >= since &&
-	       is_same_contact(contact, b->contact);
-}
-
 const char *appear_instance(const struct calls *calls, const char *phone,
 			    const struct sip_flow *flow)
 {
@@ -101,8 +53,8 @@ static bool is_its(const struct call *call, const struct leg *leg,
 {
 	if (leg_is_adrift(leg) && n_living <= 1)
 		return true;
-	return appear_is_same(b, leg_contact(leg), leg_instance(leg),
-			      call->started_at);
+	return binding_is_of(b, leg_contact(leg), leg_instance(leg),
+			     call->started_at);
 }
 
 static bool is_held(const struct leg *leg, const struct binding **found,

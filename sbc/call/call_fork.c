@@ -264,8 +264,8 @@ static bool is_reachable(const struct call *call, const struct call_fork *fork)
 static bool is_same(const struct call *call, const struct call_fork *fork,
 		    const struct binding *b)
 {
-	return appear_is_same(b, fork->contact, fork->instance,
-			      call->started_at);
+	return binding_is_of(b, fork->contact, fork->instance,
+			     call->started_at);
 }
 
 /* An INVITE that waits in vain is anybody's of that phone, once the binding

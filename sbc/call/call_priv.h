@@ -118,10 +118,6 @@ void fork_follow(struct call *call, const struct binding *b);
 void fork_appeared(struct call *call, const struct binding *b);
 
 /* call_appear.c */
-/* Does @b, made no earlier than @since if Contacts alone tell, belong to the
- * device that said @contact and @instance of itself? */
-bool appear_is_same(const struct binding *b, const char *contact,
-		    const char *instance, wall_ms since);
 /* +sip.instance of the binding that a request along @flow comes from. */
 const char *appear_instance(const struct calls *calls, const char *phone,
 			    const struct sip_flow *flow);

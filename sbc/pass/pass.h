@@ -46,6 +46,12 @@ bool passes_is_for_user(const struct passes *p, const struct sip_view *view);
 /* @b re-registered along another flow than @from: its subscriptions follow. */
 void passes_follow(struct passes *p, const struct binding *b,
 		   const struct sip_flow *from);
+/* @b is new.  It may be a phone whose former binding has expired, or went with
+ * the NAT that it was behind: its subscriptions follow if Contact or
+ * +sip.instance say that it is the same device and their flow is dead. */
+void passes_appeared(struct passes *p, const struct binding *b);
+/* What is heard of a hold for a subscription (KEEP_SUB). */
+void passes_keep_event(struct keep *k, enum keep_event event);
 /* Tell every subscriber that its subscription ends (RFC 6665 4.1.3). */
 void passes_terminate(struct passes *p);
 unsigned passes_subscriptions(const struct passes *p);

@@ -31,7 +31,9 @@ struct sub_side {
 	struct sip_flow flow, source;
 	struct nat_verdict nat;
 	struct keep keep;
-	char *contact; /* that a keepalive OPTIONS is for */
+	char *contact;  /* that a keepalive OPTIONS is for */
+	char *instance; /* its +sip.instance; NULL = unknown */
+	wall_ms since;
 };
 
 enum sub_state {
@@ -78,6 +80,9 @@ struct sub_phone *sub_phone_find(const struct passes *p, const char *name);
 void side_keep(struct sub_side *side);
 void side_move(struct sub_side *side, const struct sip_flow *to,
 	       const struct sip_flow *source);
+/* Nothing comes through any more: the connection is gone, or the phone has been
+ * silent for longer than a ping takes. */
+bool side_is_cut_off(const struct sub_side *side);
 /* May this request inside the dialog be taken?  False: it has been answered
  * and released.  Along another flow than the peer's only after digest. */
 bool side_admit(struct sub_side *side, struct sip_txn *txn,
@@ -93,6 +98,12 @@ void carry_notify(struct sub *sub, struct sip_txn *txn,
 /* The subscriber knows of its dialog now: NOTIFYs that came first go on. */
 void carry_go_on(struct sub *sub);
 void carry_clear(struct sub *sub);
+
+/* ---- sub_appear.c: phones that register anew ----------------------------------------- */
+
+/* +sip.instance of the binding of phone @name along @flow; NULL = unknown. */
+const char *sub_instance(const struct passes *p, const char *name,
+			 const struct sip_flow *flow);
 
 /* ---- subscription.c ------------------------------------------------------------------ */
 

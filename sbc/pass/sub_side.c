@@ -15,6 +15,11 @@
 #include "core/log.h"
 #include "pass/sub_priv.h"
 
+enum {
+	/* Three tries to get an answer to a ping, and a little more. */
+	PING_TAKES_MS = 10000,
+};
+
 /* ---- of which phone ----------------------------------------------------------------- */
 
 static bool has_name(const struct hash_node *node, const void *name)
@@ -88,6 +93,8 @@ static void phone_leave(struct sub_side *side)
 int side_init(struct sub_side *side, struct sub *sub,
 	      const struct pass_way *way)
 {
+	const char *instance;
+
 	*side = (struct sub_side){
 		.sub = sub,
 		.is_trunk = way->is_trunk,
@@ -101,8 +108,15 @@ int side_init(struct sub_side *side, struct sub *sub,
 		side->nat = way->binding->nat;
 	if (way->is_trunk)
 		return 0;
+	side->since = clock_wall();
 	side->contact = strdup(way->uri);
-	return side->contact ? phone_join(side) : -ENOMEM;
+	if (!side->contact)
+		return -ENOMEM;
+	instance = way->binding
+			   ? way->binding->instance
+			   : sub_instance(sub->owner, way->peer, &way->source);
+	side->instance = instance ? strdup(instance) : NULL;
+	return phone_join(side);
 }
 
 void side_clear(struct sub_side *side)
@@ -111,7 +125,8 @@ void side_clear(struct sub_side *side)
 	sip_dialog_destroy(side->dialog);
 	side->dialog = NULL;
 	free(side->contact);
-	side->contact = NULL;
+	free(side->instance);
+	side->contact = side->instance = NULL;
 }
 
 void side_leave(struct sub_side *side)
@@ -188,6 +203,21 @@ void side_keep(struct sub_side *side)
 	else /* out of memory: it goes without */
 		keepalive_hold(side->sub->owner->conf.keepalive, &side->keep,
 			       &side->flow, KEEP_SUB, &want);
+}
+
+bool side_is_cut_off(const struct sub_side *side)
+{
+	const struct passes_conf *conf = &side->sub->owner->conf;
+	struct keep_info info;
+
+	if (!sip_flow_alive(conf->sip, &side->flow))
+		return true;
+	if (!keepalive_look(&side->keep, &info))
+		return false; /* nobody knows */
+	if (info.lost_at)
+		return true;
+	return !info.holds[KEEP_REG] && info.heard &&
+	       clock_mono() - info.heard > info.interval_ms + PING_TAKES_MS;
 }
 
 /* ---- moving --------------------------------------------------------------------------- */

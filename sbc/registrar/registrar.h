@@ -162,6 +162,11 @@ unsigned registrar_slice(const struct registrar *reg, uint64_t *after,
 			 void *arg);
 /* Two ways to one device: same AOR, both with an instance, and it is equal. */
 bool binding_same_device(const struct binding *a, const struct binding *b);
+/* Is @b of the device that said @contact and @instance (or NULL) of itself?
+ * By Contacts alone only when it was made no earlier than @since: one that
+ * stood beside it is another. */
+bool binding_is_of(const struct binding *b, const char *contact,
+		   const char *instance, wall_ms since);
 const char *binding_aor(const struct binding *b);
 const char *binding_phone(const struct binding *b);
 

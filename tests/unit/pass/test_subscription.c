@@ -5,49 +5,6 @@
  */
 #include "pass_rig.h"
 
-/* Phone 100 subscribes to @user's @event for @expires seconds. */
-static struct sip_txn *subscribe(struct rig *rig, const char *user,
-				 const char *event, int64_t expires)
-{
-	struct sip_view *view;
-
-	HEADERS(rig, {"Event", event}, {"Accept", "application/pidf+xml"},
-		{"Via", "SIP/2.0/UDP 192.168.1.50"}, {"X-Secret", "1"});
-	view = prepare(rig, SIP_SUBSCRIBE, user);
-	view->expires = expires;
-	passes_subscribe(rig->passes, &rig->req);
-	return fake_request(SIP_SUBSCRIBE)->txn;
-}
-
-/* 2xx to our SUBSCRIBE. */
-static void grant(struct sip_txn *txn, int64_t expires)
-{
-	struct sip_view view = {.status = 200,
-				.method = SIP_SUBSCRIBE,
-				.to_tag = "peer",
-				.expires = expires};
-
-	fake_response_view(txn, &view);
-}
-
-/* The dialog with whom we asked, and that with whom asked us. */
-static struct sip_dialog *theirs(void)
-{
-	return fake_request(SIP_SUBSCRIBE)->dialog;
-}
-
-static struct sip_dialog *ours(void)
-{
-	return fake.dialogs[0];
-}
-
-/* Presence of 102 is subscribed to at the server, 600 s. */
-static void stand(struct rig *rig)
-{
-	grant(subscribe(rig, "102", "presence", 600), 600);
-	assert_int_equal(passes_subscriptions(rig->passes), 1);
-}
-
 static struct sip_txn *notify(struct rig *rig, const char *state)
 {
 	HEADERS(rig, {"Event", "presence"}, {"Subscription-State", state},
