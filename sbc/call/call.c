@@ -28,6 +28,7 @@ int calls_create(struct calls **out, const struct calls_conf *conf,
 	list_init(&calls->all);
 	list_init(&calls->lingering);
 	hash_init(&calls->by_invite);
+	hash_init(&calls->by_dialog);
 	*out = calls;
 	return 0;
 }
@@ -39,6 +40,7 @@ static void call_free(struct call *call)
 	timer_cancel(calls->conf.loop, &call->ring);
 	bridge_unwatch(call);
 	fork_forget(call);
+	transfer_forget(call);
 	timer_cancel(calls->conf.loop, &call->record.partial);
 	timer_cancel(calls->conf.loop, &call->reap);
 	for (unsigned i = 0; i < CALL_LEGS; i++)
@@ -62,6 +64,7 @@ void calls_destroy(struct calls *calls)
 	list_for_each_safe (pos, &calls->lingering)
 		call_free(list_entry(pos, struct call, node));
 	hash_clear(&calls->by_invite);
+	hash_clear(&calls->by_dialog);
 	config_unref(calls->config);
 	free(calls);
 }
@@ -117,6 +120,7 @@ struct leg_conf call_leg_conf(struct call *call, const struct conf_realm *realm,
 		.realm = realm,
 		.peer = peer,
 		.is_trunk = is_trunk,
+		.index = &call->owner->by_dialog,
 		.ops = &call_leg_ops,
 		.arg = call,
 	};
@@ -133,6 +137,21 @@ int call_add_leg(struct call *call, struct leg *leg)
 	return -ENOSPC;
 }
 
+void call_move_leg(struct call *to, struct call *from, struct leg *leg)
+{
+	for (unsigned i = 0; i < CALL_LEGS; i++) {
+		if (from->legs[i] == leg)
+			from->legs[i] = NULL;
+	}
+	if (from->a == leg)
+		from->a = NULL;
+	if (from->b == leg)
+		from->b = NULL;
+	leg_give(leg, to);
+	if (call_add_leg(to, leg)) /* of a call that is up two are in use */
+		leg_hangup(leg, NULL);
+}
+
 /*
  * What a call still waits for.  A leg that was cancelled before it answered is
  * nobody's call any more; it stays only to end a 200 that may still come.  Nor
@@ -144,6 +163,8 @@ static enum remains what_remains(const struct call *call)
 {
 	enum remains most = CALL_IS_OVER;
 
+	if (transfer_brings(call) && call->state == CALL_RINGING)
+		return CALL_IS_ON; /* it has no caller */
 	for (unsigned i = 0; i < CALL_LEGS; i++) {
 		const struct leg *leg = call->legs[i];
 
@@ -185,8 +206,10 @@ static void free_dead_legs(struct call *call)
 	for (unsigned i = 0; i < CALL_LEGS; i++) {
 		struct leg *leg = call->legs[i];
 
-		if (!leg || leg_state(leg) != LEG_DEAD)
+		if (!leg || leg_state(leg) != LEG_DEAD ||
+		    leg_is_referring(leg))
 			continue;
+		transfer_leg_gone(call, leg);
 		if (leg == call->a)
 			call->a = NULL;
 		if (leg == call->b)
@@ -229,6 +252,7 @@ void call_ending(struct call *call, const char *cause)
 		record_end(call);
 	}
 	call->state = CALL_ENDING;
+	transfer_call_ending(call);
 	fork_forget(call);
 	timer_cancel(call->owner->conf.loop, &call->ring);
 	bridge_unwatch(call);

@@ -13,7 +13,7 @@
 
 static struct leg *other(const struct call *call, const struct leg *leg)
 {
-	return leg == call->a ? call->b : call->a;
+	return leg == call->a ? call->b : leg == call->b ? call->a : NULL;
 }
 
 static int status_of(int err)
@@ -33,8 +33,10 @@ static void change(void *arg, struct leg *leg, const struct sdp *offer)
 {
 	struct call *call = arg;
 	struct leg *to = other(call, leg);
-	int err =
-		call->state == CALL_UP && to ? leg_change(to, offer) : -EAGAIN;
+	int err = -EAGAIN;
+
+	if (call->state == CALL_UP && to && !transfer_is_joining(call))
+		err = leg_change(to, offer);
 
 	if (err)
 		leg_change_answer(leg, status_of(err), NULL);
@@ -124,6 +126,8 @@ static void ended(void *arg, struct leg *leg, int status, const char *cause)
 {
 	struct call *call = arg;
 
+	if (transfer_leg_ended(call, leg))
+		return;
 	if (leg != call->a && leg != call->b && status) {
 		setup_fork_ended(call, leg, status);
 		return;
@@ -184,6 +188,13 @@ static void adrift(void *arg, struct leg *leg)
 	appear_look(arg, leg);
 }
 
+/* What came of a re-INVITE of our own. */
+static void offered(void *arg, struct leg *leg, int status,
+		    const struct sdp *sdp)
+{
+	transfer_offered(arg, leg, status);
+}
+
 const struct leg_ops call_leg_ops = {
 	.progress = setup_progress,
 	.answered = setup_answered,
@@ -193,6 +204,8 @@ const struct leg_ops call_leg_ops = {
 	.changed = changed,
 	.info = info,
 	.info_answered = info_answered,
+	.offered = offered,
+	.refer = transfer_refer,
 	.ended = ended,
 	.dead = call_leg_dead,
 	.adrift = adrift,

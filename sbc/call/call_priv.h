@@ -50,6 +50,7 @@ struct calls {
 	struct list all;
 	struct list lingering; /* over, but for a CANCEL that waits */
 	struct hash by_invite; /* to tell merged requests */
+	struct hash by_dialog; /* legs */
 	unsigned n;
 	unsigned other_host; /* calls that have media from an unknown host */
 	uint64_t last_number;
@@ -94,6 +95,7 @@ struct call {
 	unsigned media_timeout_ms, media_timeout_hold_ms; /* 0 = off */
 	unsigned told_a, told_b; /* of each leg's media, to the log */
 	bool has_other_host;
+	struct transfer *transfer; /* that it takes part in; or NULL */
 	const char *cause; /* why it ended, once it is ending */
 	int status; /* the refusal that the caller gets; set before
 		       call_ending(); 0 = none */
@@ -148,6 +150,8 @@ struct leg_conf call_leg_conf(struct call *call, const struct conf_realm *realm,
 			      const char *peer, const struct sip_flow *flow,
 			      bool is_trunk);
 int call_add_leg(struct call *call, struct leg *leg);
+/* @leg goes from one call to another, as none of its two parties. */
+void call_move_leg(struct call *to, struct call *from, struct leg *leg);
 /* The call is ending for @cause (the first one counts). */
 void call_ending(struct call *call, const char *cause);
 /* Hang up every leg but @except (may be NULL). */
@@ -156,7 +160,33 @@ void call_hangup_legs(struct call *call, const struct leg *except,
 /* Look soon what of the call remains. */
 void call_leg_dead(void *arg, struct leg *leg);
 
+/* call_transfer.c */
+/* A peer's REFER: a leg's refer(). */
+int transfer_refer(void *arg, struct leg *leg, const struct sip_refer_to *to);
+/* @call looks, or looked, for the target of a transfer of another call. */
+bool transfer_brings(const struct call *call);
+/* A re-INVITE of ours for it may be under way. */
+bool transfer_is_joining(const struct call *call);
+/* What the target is to be offered; sdp_free() it.  NULL: no memory. */
+struct sdp *transfer_offer(const struct call *call);
+/* Of @call that brings the target: @status of 18x; @leg is it. */
+void transfer_progress(struct call *call, int status);
+void transfer_answered(struct call *call, struct leg *leg);
+/* What came of leg_offer_again().  False: it was not for a transfer. */
+bool transfer_offered(struct call *call, struct leg *leg, int status);
+/* @leg has ended.  True: its call does not end with it. */
+bool transfer_leg_ended(struct call *call, struct leg *leg);
+/* @leg is about to be freed; @call is ending; or about to be freed. */
+void transfer_leg_gone(struct call *call, const struct leg *leg);
+void transfer_call_ending(struct call *call);
+void transfer_forget(struct call *call);
+
 /* call_setup.c */
+/* Where @caller's request to @user at @host ("" = ours) goes: 0, or the status
+ * to refuse it with.  *@only as in struct call. */
+int setup_find_targets(struct calls *calls, const struct registrar_peer *caller,
+		       const char *host, const char *user,
+		       struct route_result *to, uint64_t *only);
 void setup_next_target(struct call *call);
 /* One more leg that asks: counts as ringing.  *@out is the call's. */
 int setup_start_leg(struct call *call, const struct leg_conf *conf,

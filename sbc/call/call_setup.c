@@ -95,7 +95,6 @@ static int admit(struct calls *calls, const struct sip_view *view,
 		 uint64_t *only)
 {
 	const char *user = view->uri.user;
-	const struct binding *named;
 
 	if (!view->n_contacts)
 		return 400; /* RFC 3261 8.1.1.8 */
@@ -103,20 +102,8 @@ static int admit(struct calls *calls, const struct sip_view *view,
 		return 503;
 	if (!user || strlen(user) >= LIMIT_USER_BYTES)
 		return 404;
-	named = named_by(calls, caller, user);
-	*only = named ? named->id : 0;
-	if (named)
-		aim_at(to, calls->config, named);
-	else if (registrar_is_ours(calls->conf.registrar, caller->realm,
-				   view->uri.host))
-		route_find(to, calls->config, view->realm, user,
-			   CONF_FOR_INVITE);
-	else
-		route_find_list(to, calls->config, view->realm, user,
-				CONF_FOR_INVITE);
-	if (to->kind == ROUTE_NONE)
-		return 404;
-	return is_reachable(calls, to) ? 0 : 480;
+	return setup_find_targets(calls, caller, view->uri.host, user, to,
+				  only);
 }
 
 /*
@@ -152,6 +139,27 @@ static void name_parties(struct call *call, const struct registrar_peer *caller,
 		 str_of(call->only ? call->targets.targets[0].phone->user
 				   : view->uri.user));
 	call->display = clean_display(view->from_display);
+}
+
+int setup_find_targets(struct calls *calls, const struct registrar_peer *caller,
+		       const char *host, const char *user,
+		       struct route_result *to, uint64_t *only)
+{
+	const struct binding *named = named_by(calls, caller, user);
+
+	*only = named ? named->id : 0;
+	if (named)
+		aim_at(to, calls->config, named);
+	else if (!host[0] ||
+		 registrar_is_ours(calls->conf.registrar, caller->realm, host))
+		route_find(to, calls->config, caller->realm->name, user,
+			   CONF_FOR_INVITE);
+	else
+		route_find_list(to, calls->config, caller->realm->name, user,
+				CONF_FOR_INVITE);
+	if (to->kind == ROUTE_NONE)
+		return 404;
+	return is_reachable(calls, to) ? 0 : 480;
 }
 
 static void ring_timed_out(void *arg)
@@ -238,6 +246,25 @@ void calls_invite(struct calls *calls, struct sip_request *req)
 
 /* ---- targets and forks ----------------------------------------------------- */
 
+static int invite_leg(struct call *call, struct leg *leg,
+		      const struct sip_header *headers, unsigned n_headers)
+{
+	struct sdp *of_other = NULL;
+	const struct sdp *offer;
+	int err;
+
+	if (transfer_brings(call)) {
+		offer = of_other = transfer_offer(call);
+		if (!offer)
+			return -ENOMEM;
+	} else {
+		offer = leg_description(call->a);
+	}
+	err = leg_invite(leg, offer, call->max_forwards, headers, n_headers);
+	sdp_free(of_other);
+	return err;
+}
+
 int setup_start_leg(struct call *call, const struct leg_conf *conf,
 		    const struct sip_dialog_conf *dialog, const char *path,
 		    struct leg **out)
@@ -255,8 +282,7 @@ int setup_start_leg(struct call *call, const struct leg_conf *conf,
 		return err;
 	err = call_add_leg(call, leg);
 	if (!err) {
-		err = leg_invite(leg, leg_description(call->a),
-				 call->max_forwards, &route, path ? 1 : 0);
+		err = invite_leg(call, leg, &route, path ? 1 : 0);
 		if (!err) {
 			call->ringing++;
 			*out = leg;
@@ -360,6 +386,7 @@ static void give_up(struct call *call)
 	call_ending(call, status == 408 ? "no-answer" : "refused");
 	if (call->a)
 		leg_reject(call->a, status);
+	call_leg_dead(call, NULL); /* it may have none */
 }
 
 /* Ask the next target, and the next, until one could be asked. */
@@ -391,10 +418,15 @@ void setup_progress(void *arg, struct leg *leg, int status,
 {
 	struct call *call = arg;
 
-	if (call->state != CALL_RINGING || !call->a)
+	if (call->state != CALL_RINGING ||
+	    (!call->a && !transfer_brings(call)))
 		return;
 	if (status > 100)
 		record_rings(call);
+	if (transfer_brings(call)) {
+		transfer_progress(call, status);
+		return;
+	}
 	/* One fork's early media at a time: the first that sends some. */
 	if (sdp && !call->early)
 		call->early = leg;
@@ -411,7 +443,8 @@ void setup_answered(void *arg, struct leg *leg, const struct sdp *sdp)
 	struct call *call = arg;
 	bool late = leg_owes_answer(leg);
 
-	if (call->state != CALL_RINGING || !call->a) {
+	if (call->state != CALL_RINGING ||
+	    (!call->a && !transfer_brings(call))) {
 		leg_hangup(leg, NULL);
 		return;
 	}
@@ -429,6 +462,10 @@ void setup_answered(void *arg, struct leg *leg, const struct sdp *sdp)
 			leg_hangup(call->legs[i],
 				   "SIP;cause=200;text=\"Call completed "
 				   "elsewhere\"");
+	}
+	if (transfer_brings(call)) {
+		transfer_answered(call, leg);
+		return;
 	}
 	if (leg_answer(call->a, sdp)) {
 		call_ending(call, "no-resources");

@@ -118,8 +118,7 @@ static nta_agent_t *agent_create(struct sip_stack *sip)
 static void set_methods(struct sip_stack *sip, uint32_t more)
 {
 	const uint32_t can = 1u << SIP_SUBSCRIBE | 1u << SIP_NOTIFY |
-			     1u << SIP_MESSAGE | 1u << SIP_PUBLISH |
-			     1u << SIP_REFER;
+			     1u << SIP_MESSAGE | 1u << SIP_PUBLISH;
 	const char *name;
 	struct buf b;
 

@@ -153,11 +153,11 @@ static void options_in_a_dialog_are_answered_here(void **state)
 static void a_foreign_method_in_a_dialog_is_405(void **state)
 {
 	struct rig *rig = *state;
-	struct sip_txn *b, *a = establish(rig, &b), *refer;
+	struct sip_txn *b, *a = establish(rig, &b), *odd;
 
-	refer = fake_in_dialog(a->dialog, SIP_REFER, &rig->flow_a, NULL);
-	assert_int_equal(fake_answer(refer)->status, 405);
-	assert_non_null(strstr(fake_answer(refer)->headers, "Allow: INVITE"));
+	odd = fake_in_dialog(a->dialog, SIP_PUBLISH, &rig->flow_a, NULL);
+	assert_int_equal(fake_answer(odd)->status, 405);
+	assert_non_null(strstr(fake_answer(odd)->headers, "Allow: INVITE"));
 }
 
 static void a_bye_from_elsewhere_needs_the_phones_password(void **state)

@@ -1,0 +1,472 @@
+/*
+ * call_transfer.c - a peer's REFER, done here: its other side gets another
+ * partner (RFC 5589)
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Two calls take part.  The one goes on afterwards, without who sent REFER;
+ * the other brings the target: made for it, or with Replaces one that the
+ * same peer has already, ringing or up.
+ *
+ *   call "call":  stays ======= by     REFER by -> us
+ *   call "to":    consult ===== target
+ *
+ *   ASKING          target is called, and does not know yet
+ *   TELLING_STAYS   re-INVITE: what the target described
+ *   TELLING_TARGET  re-INVITE: what came back, if that is news
+ *   done            stays ======= target; by and consult are hung up
+ *
+ * Until then nothing that was has changed, but for what stays was told: when
+ * it fails that is taken back.  A transferor may hang up as soon as it likes;
+ * it goes on as long as the other side is there.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "call/call_priv.h"
+#include "core/log.h"
+
+enum {
+	BYE_MS = 5000, /* for the transferor to hang up by itself */
+	AGAIN_MS = 250,
+	TRIES = 40,
+};
+
+enum transfer_state { ACCEPTED, ASKING, TELLING_STAYS, TELLING_TARGET };
+
+struct transfer {
+	struct calls *owner;
+	enum transfer_state state;
+	struct sip_refer_to refer_to;
+	struct call *call, *to; /* to: NULL until it is known */
+	struct leg *stays;
+	struct leg *by;      /* NULL: gone */
+	struct leg *consult; /* the transferor's in to; NULL: none, or gone */
+	struct leg *target;  /* once answered */
+	bool by_left;        /* it has hung up */
+	bool is_asked;       /* to looks for the target because of us */
+	unsigned tries;
+	struct timer timer;
+};
+
+bool transfer_brings(const struct call *call)
+{
+	return call->transfer && call->transfer->to == call;
+}
+
+bool transfer_is_joining(const struct call *call)
+{
+	return call->transfer && call->transfer->state >= TELLING_STAYS;
+}
+
+/* ---- what one side may be told of the other ------------------------------------ */
+
+/*
+ * What the peer of @leg described last, as if nobody were on hold: that was
+ * between it and who leaves.  Who holds it itself says so in its answer.
+ */
+static struct sdp *session_of(const struct leg *leg)
+{
+	const struct sdp *sdp = leg_description(leg);
+	struct sdp *copy;
+
+	if (!sdp || sdp_copy(&copy, sdp))
+		return NULL;
+	for (unsigned i = 0; i < copy->n_media; i++) {
+		copy->media[i].held = false;
+		copy->media[i].direction = SDP_SENDRECV;
+	}
+	return copy;
+}
+
+struct sdp *transfer_offer(const struct call *call)
+{
+	return session_of(call->transfer->stays);
+}
+
+static int tell(struct leg *to, const struct leg *of)
+{
+	struct sdp *sdp = session_of(of);
+	int err = sdp ? leg_offer_again(to, sdp) : -ENOMEM;
+
+	sdp_free(sdp);
+	return err;
+}
+
+/* ---- the end of it --------------------------------------------------------------- */
+
+static void transfer_free(struct transfer *t)
+{
+	timer_cancel(t->owner->conf.loop, &t->timer);
+	t->call->transfer = NULL;
+	if (t->to)
+		t->to->transfer = NULL;
+	free(t);
+}
+
+void transfer_forget(struct call *call)
+{
+	if (call->transfer)
+		transfer_free(call->transfer);
+}
+
+static void log_outcome(const struct transfer *t, int status)
+{
+	log_info("call.transfer", kv_s("call", t->call->id),
+		 kv_s("by", t->by ? leg_peer(t->by) : ""),
+		 kv_s("to", t->refer_to.user),
+		 kv_s("kind", !t->refer_to.has_replaces ? "blind" : "attended"),
+		 kv_s("with", t->to ? t->to->id : ""), kv_i("status", status));
+}
+
+static void end_call(struct call *call, const char *cause, const char *reason)
+{
+	call_ending(call, cause);
+	call_hangup_legs(call, NULL, reason);
+	call_leg_dead(call, NULL);
+}
+
+/* The call with the target goes back to whom it belongs, or is ended. */
+static void give_back(struct transfer *t, int status)
+{
+	struct call *to = t->to;
+
+	t->to = NULL;
+	if (!to)
+		return;
+	to->transfer = NULL;
+	if (t->consult && t->consult == to->a && to->state == CALL_RINGING)
+		return; /* it rings on for its caller */
+	if (t->consult && !t->is_asked)
+		return;
+	if (t->consult && leg_state(t->consult) < LEG_ANSWERED)
+		leg_reject(t->consult, status);
+	if (to->state != CALL_ENDING)
+		end_call(to, "refused", NULL);
+}
+
+/* Nothing came of it: who asked is told, and has its call as it was. */
+static void failed(struct transfer *t, int status)
+{
+	struct call *call = t->call;
+	struct leg *by = t->by;
+	bool by_left = t->by_left;
+	char reason[64];
+
+	log_outcome(t, status);
+	if (t->state == TELLING_TARGET && by && !by_left)
+		leg_offer_again(t->stays, leg_description(by));
+	give_back(t, status);
+	transfer_free(t);
+	if (by)
+		leg_refer_progress(by, status);
+	if (!by_left)
+		return;
+	snprintf(reason, sizeof(reason),
+		 "SIP;cause=%d;text=\"Transfer failed\"", status);
+	end_call(call, "transfer-failed", reason);
+}
+
+static const char *name_in(const struct call *call, const struct leg *leg)
+{
+	return leg == call->a ? call->from : call->to;
+}
+
+/* The target has the place of who leaves. */
+static void change_parties(struct transfer *t)
+{
+	struct call *call = t->call;
+	bool was_caller = call->b == t->stays;
+	const char *name = name_in(t->to, t->target);
+
+	str_copy(was_caller ? call->from : call->to, LIMIT_USER_BYTES,
+		 str_of(name));
+	call_move_leg(call, t->to, t->target);
+	if (was_caller)
+		call->a = t->target;
+	else
+		call->b = t->target;
+}
+
+static void end_consultation(struct transfer *t)
+{
+	struct call *to = t->to;
+
+	t->to = NULL;
+	to->transfer = NULL;
+	if (t->consult && leg_state(t->consult) < LEG_ANSWERED)
+		leg_reject(t->consult, 487); /* RFC 3891 3 */
+	end_call(to, "transferred", NULL);
+}
+
+static void joined(struct transfer *t)
+{
+	struct call *call = t->call;
+	struct leg *by = t->by;
+	bool by_left = t->by_left;
+
+	log_outcome(t, 200);
+	bridge_unwatch(call);
+	if (by)
+		leg_bridge(by, NULL);
+	if (t->consult)
+		leg_bridge(t->consult, NULL);
+	change_parties(t);
+	leg_bridge(call->a, call->b);
+	call->told_a = call->told_b = 0;
+	bridge_watch(call);
+	end_consultation(t);
+	transfer_free(t);
+	if (!by)
+		return;
+	leg_refer_progress(by, 200);
+	if (!by_left)
+		leg_expect_bye(by, BYE_MS);
+}
+
+/* ---- joining ---------------------------------------------------------------------- */
+
+static void tell_stays(void *arg)
+{
+	struct transfer *t = arg;
+	int err = tell(t->stays, t->target);
+
+	t->state = TELLING_STAYS;
+	if (err == -EALREADY && t->tries++ < TRIES) /* a refresh of ours */
+		timer_set(t->owner->conf.loop, &t->timer, AGAIN_MS, tell_stays,
+			  t);
+	else if (err)
+		failed(t, 500);
+}
+
+static void tell_target(void *arg)
+{
+	struct transfer *t = arg;
+	const struct sdp *news = leg_description(t->stays);
+	int err;
+
+	t->state = TELLING_TARGET;
+	if (!news || leg_knows(t->target, news)) {
+		joined(t);
+		return;
+	}
+	err = leg_offer_again(t->target, news);
+	if (err == -EALREADY && t->tries++ < TRIES)
+		timer_set(t->owner->conf.loop, &t->timer, AGAIN_MS, tell_target,
+			  t);
+	else if (err)
+		failed(t, 500);
+}
+
+bool transfer_offered(struct call *call, struct leg *leg, int status)
+{
+	struct transfer *t = call->transfer;
+
+	if (!transfer_is_joining(call) || timer_armed(&t->timer))
+		return false;
+	if (t->state == TELLING_STAYS && leg == t->stays)
+		status < 300 ? tell_target(t) : failed(t, status);
+	else if (t->state == TELLING_TARGET && leg == t->target)
+		status < 300 ? joined(t) : failed(t, status);
+	else
+		return false;
+	return true;
+}
+
+void transfer_answered(struct call *call, struct leg *leg)
+{
+	struct transfer *t = call->transfer;
+
+	t->target = leg;
+	bridge_ack(call, leg, NULL);
+	if (call->transfer) /* or that failed */
+		tell_stays(t);
+}
+
+void transfer_progress(struct call *call, int status)
+{
+	struct transfer *t = call->transfer;
+
+	if (t->by && status > 100)
+		leg_refer_progress(t->by, status);
+}
+
+/* ---- who leaves meanwhile ------------------------------------------------------------ */
+
+bool transfer_leg_ended(struct call *call, struct leg *leg)
+{
+	struct transfer *t = call->transfer;
+
+	if (!t)
+		return false;
+	if (leg == t->by) {
+		t->by_left = true;
+		bridge_unwatch(call);
+		return true;
+	}
+	if (leg == t->consult)
+		return true;
+	if (leg != t->target)
+		return false;
+	failed(t, 487);
+	/* A call of its own: it ends as always. */
+	return call->state == CALL_ENDING;
+}
+
+void transfer_leg_gone(struct call *call, const struct leg *leg)
+{
+	struct transfer *t = call->transfer;
+
+	if (!t)
+		return;
+	if (t->by == leg)
+		t->by = NULL;
+	if (t->consult == leg)
+		t->consult = NULL;
+}
+
+void transfer_call_ending(struct call *call)
+{
+	struct transfer *t = call->transfer;
+	struct leg *by;
+
+	if (!t)
+		return;
+	if (call == t->to) {
+		failed(t, call->status ? call->status : 500);
+		return;
+	}
+	by = t->by;
+	log_outcome(t, 487);
+	give_back(t, 487);
+	transfer_free(t);
+	if (by)
+		leg_refer_progress(by, 487);
+}
+
+/* ---- beginning --------------------------------------------------------------------------- */
+
+/* Whose right it is to call: that of who asked for it. */
+static int caller_of(const struct calls *calls, const struct leg *leg,
+		     struct registrar_peer *out)
+{
+	*out = (struct registrar_peer){
+		.realm = config_realm(calls->config, leg_realm(leg)),
+	};
+	if (leg_is_trunk(leg))
+		out->trunk = config_trunk(calls->config, leg_peer(leg));
+	else
+		out->phone = config_phone(calls->config, leg_peer(leg));
+	return out->realm && (out->trunk || out->phone) ? 0 : -ENOENT;
+}
+
+/* Who the target sees calling. */
+static void name_caller(const struct transfer *t, struct call *to)
+{
+	const struct call *call = t->call;
+	const struct conf_phone *phone =
+		leg_is_trunk(t->stays)
+			? NULL
+			: config_phone(call->config, leg_peer(t->stays));
+	const char *name = name_in(call, t->stays);
+
+	if (t->stays != call->a && phone && phone->caller_id[0])
+		name = phone->caller_id;
+	str_copy(to->from, sizeof(to->from), str_of(name));
+	if (t->stays == call->a && call->display)
+		to->display = strdup(call->display);
+}
+
+/* The call that asks for the target; the status when there can be none. */
+static int make_call(struct transfer *t)
+{
+	struct calls *calls = t->owner;
+	struct sip_view like = {.max_forwards = t->call->max_forwards};
+	struct registrar_peer caller;
+	struct route_result targets;
+	struct call *to;
+	uint64_t only;
+	int status;
+
+	if (caller_of(calls, t->by, &caller))
+		return 403;
+	if (calls->n >= config_global(calls->config)->max_calls)
+		return 503;
+	status = setup_find_targets(calls, &caller, t->refer_to.host,
+				    t->refer_to.user, &targets, &only);
+	if (status)
+		return status;
+	to = call_create(calls, &like, "");
+	if (!to)
+		return 503;
+	to->targets = targets;
+	to->caller = caller;
+	to->only = only;
+	to->worker = t->call->worker;
+	to->transfer = t;
+	t->to = to;
+	t->is_asked = true;
+	name_caller(t, to);
+	str_copy(to->to, sizeof(to->to), str_of(t->refer_to.user));
+	like.from.user = to->from;
+	like.uri.user = to->to;
+	record_begin(to, &like);
+	log_info("call.start", kv_s("call", to->id), kv_s("from", to->from),
+		 kv_s("to", to->to), kv_s("realm", leg_realm(t->by)),
+		 kv_a("source", &leg_flow(t->by)->remote));
+	return 0;
+}
+
+static void start_blind(struct transfer *t)
+{
+	int status = make_call(t);
+
+	if (status) {
+		failed(t, status);
+		return;
+	}
+	t->state = ASKING;
+	setup_next_target(t->to);
+}
+
+static enum conf_refer policy_of(const struct call *call, const struct leg *leg)
+{
+	const struct conf_realm *realm =
+		config_realm(call->config, leg_realm(leg));
+	const struct conf_trunk *trunk =
+		leg_is_trunk(leg) ? config_trunk(call->config, leg_peer(leg))
+				  : NULL;
+
+	if (trunk)
+		return trunk->policy.refer;
+	return realm ? realm->policy.refer : CONF_REFER_OFF;
+}
+
+int transfer_refer(void *arg, struct leg *leg, const struct sip_refer_to *to)
+{
+	struct call *call = arg;
+	struct transfer *t;
+
+	if (call->state != CALL_UP || (leg != call->a && leg != call->b) ||
+	    !call->a || !call->b)
+		return 403;
+	if (policy_of(call, leg) == CONF_REFER_OFF)
+		return 403;
+	if (call->transfer)
+		return 491;
+	if (!to->user[0] && !to->has_replaces)
+		return 400;
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return 503;
+	t->owner = call->owner;
+	t->call = call;
+	t->by = leg;
+	t->stays = leg == call->a ? call->b : call->a;
+	t->refer_to = *to;
+	call->transfer = t;
+	start_blind(t);
+	return 202;
+}

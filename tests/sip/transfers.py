@@ -1,0 +1,262 @@
+# transfers.py - who is handed on to whom: {blind, attended, attended while
+# ringing} x {phone, trunk} to {phone, trunk} x {accepted, refused, unreachable}
+#
+# bob is the transferor; he talks to the one who stays and is to hand him on to
+# the target.  RFC 5589 says what each of the three may see.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+import time
+
+from phone import Call
+from runner import check, until
+from sip import media_of
+from sipbox import A_SPEECH, B_SPEECH, SipBox, hang_up, meanwhile
+from trunks import TRUNKS
+
+C_SPEECH = b"c" * 160
+
+
+class Party:
+    """A phone or trunk that answers by itself what comes inside its calls."""
+
+    def __init__(self, box, phone, speech):
+        self.box, self.phone, self.speech = box, phone, speech
+        self.rtp = box.media(phone, speech)
+        self.call = None
+        self.calls = {}     # call-id: Call
+        self.told = []      # NOTIFYs
+        self.changes = []   # re-INVITEs
+        self.ended = []     # BYEs
+        self.refuses = 0    # re-INVITEs, with this status
+        phone.ignore = self.take
+
+    def has(self, call):
+        self.call = self.calls[call.call_id] = call
+        return call
+
+    def take(self, message):
+        if not message.is_request or not message.to_tag:
+            return False
+        if message.method == "NOTIFY":
+            self.told.append(message)
+            self.phone.reply(message, 200, "OK")
+        elif message.method == "BYE":
+            if message not in self.ended:
+                self.ended.append(message)
+            self.phone.reply(message, 200, "OK")
+        elif message.method == "INVITE" and message.call_id in self.calls:
+            self.change(self.calls[message.call_id], message)
+        else:
+            return False
+        return True
+
+    def change(self, call, message):
+        self.changes.append(message)
+        call.invite = message
+        if self.refuses:
+            call.reply(self.refuses, "No")
+            return
+        call.remote_sdp = message.sdp
+        way = {"sendonly": "recvonly", "inactive": "inactive"}
+        call.reply(200, "OK", sdp=self.rtp.sdp(
+            direction=way.get(media_of(message.sdp)[3], "sendrecv")))
+        self.rtp.remote = call.media()
+
+    def status_lines(self):
+        return [m.body.decode().strip().removeprefix("SIP/2.0 ")
+                for m in self.told]
+
+
+def connect(caller, callee, number, **how):
+    """@caller calls @number, which is @callee's; both speak."""
+    out = caller.has(caller.phone.invite(number, rtp=caller.rtp, **how))
+    into = callee.has(callee.phone.incoming())
+    into.reply(180, "Ringing")
+    out.expect(180)
+    into.reply(200, "OK", rtp=callee.rtp)
+    out.answered()
+    into.expect_ack()
+    caller.rtp.stream(out.media())
+    callee.rtp.stream(into.media())
+    return out, into
+
+
+def hold(party, call, word="sendonly"):
+    call.reinvite(party.rtp.sdp(direction=word))
+    call.answered()
+
+
+def talk(one, two, others=()):
+    """They hear each other, and nobody else is heard by them."""
+    since = time.monotonic() + 0.1
+    until(lambda: one.rtp.count(payload=two.speech, since=since) > 10, 4,
+          f"{one.phone.user} does not hear {two.phone.user}")
+    until(lambda: two.rtp.count(payload=one.speech, since=since) > 10, 4,
+          f"{two.phone.user} does not hear {one.phone.user}")
+    for other in others:
+        for who in (one, two):
+            check(not who.rtp.count(payload=other.speech, since=since),
+                  f"{who.phone.user} still hears {other.phone.user}")
+            check(not other.rtp.count(payload=who.speech, since=since),
+                  f"{other.phone.user} still hears {who.phone.user}")
+
+
+def replaces(call):
+    """The dialog of @call as whoever gets the INVITE knows it."""
+    text = (f"{call.call_id};to-tag={call.remote_tag}"
+            f";from-tag={call.local_tag}")
+    return "?Replaces=" + text.replace("@", "%40").replace(
+        ";", "%3B").replace("=", "%3D")
+
+
+def refer(call, to, headers=(), must=202):
+    answer = call.request("REFER", headers=(
+        ("Refer-To", f"<{to}>"), ("Contact", call.phone.contact()),
+        *headers))
+    check(answer.status == must, f"REFER answered {answer}, not {must}")
+    return answer
+
+
+class Site:
+    """bob talks to one of kind @stays; there is a target of kind @target."""
+
+    def __init__(self, context, stays="phone", target="phone",
+                 bob_calls=False, **how):
+        self.box = box = SipBox(context, extra=TRUNKS, **how)
+        self.bob = Party(box, box.phone("bob"), B_SPEECH)
+        if stays == "phone":
+            self.stays = Party(box, box.phone("alice"), A_SPEECH)
+            number, auth = "alice", True
+        else:
+            self.stays = Party(box, box.phone(
+                "first", 20, register=False, domain=box.address), A_SPEECH)
+            number, auth = "0111", False
+        if target == "phone":
+            self.target = Party(box, box.phone("carol"), C_SPEECH)
+            self.number = "carol"
+        else:
+            self.target = Party(box, box.phone(
+                "second", 21, register=False, domain=box.address), C_SPEECH)
+            self.number = "+4930123"
+        if bob_calls:
+            connect(self.bob, self.stays, number)
+        else:
+            connect(self.stays, self.bob, "bob", auth=auth)
+        self.first = self.bob.call
+        talk(self.stays, self.bob)
+        self.id = box.calls()[0]["id"]
+
+    def to(self, call=None):
+        return (f"sip:{self.number}@{self.box.address}"
+                + (replaces(call) if call else ""))
+
+    def expect_told(self, *lines):
+        """bob hears exactly these, the last one as the end."""
+        until(lambda: len(self.bob.told) >= len(lines), 12,
+              "too few NOTIFYs")
+        check(self.bob.status_lines() == list(lines),
+              f"bob was told {self.bob.status_lines()}, not {lines}")
+        for message in self.bob.told:
+            state = message.get("subscription-state")
+            check(message.get("content-type").startswith("message/sipfrag"),
+                  "no sipfrag")
+            check(message.get("event").split(";")[0] == "refer", "event")
+            check(message.call_id == self.first.call_id, "another dialog")
+            is_last = message is self.bob.told[-1]
+            check(state.startswith("terminated;reason=noresource") if is_last
+                  else state.startswith("active;expires="),
+                  f"state {state} of {message.body}")
+
+    def handed_over(self):
+        """Those two talk, in the call that was; bob is out of it."""
+        if not self.bob.ended:
+            check(self.first.bye().status == 200, "BYE refused")
+        until(lambda: len(self.box.calls()) == 1 and
+              len(self.box.calls()[0]["legs"]) == 2, 4,
+              f"legs are left: {self.box.calls()}")
+        call, = self.box.calls()
+        check(call["id"] == self.id, "the call has another id")
+        talk(self.stays, self.target, (self.bob,))
+        done = meanwhile(self.stays.call.bye)
+        check(done().status == 200, "BYE of the one who stayed")
+        until(lambda: self.target.ended, 3, "the target's leg is left")
+        self.box.no_calls_left()
+
+    def as_before(self):
+        """bob talks to the one who stays, as if nothing had been."""
+        talk(self.stays, self.bob)
+        check(not self.stays.ended, "the first call was ended")
+        check(self.bob.call is not None, "")
+        self.bob.call = self.first
+        check(self.first.bye().status == 200, "BYE refused")
+        until(lambda: self.stays.ended, 3, "the first call is left")
+
+
+# ---- blind ------------------------------------------------------------------
+
+def blind(site, outcome):
+    hold(site.bob, site.first)
+    if outcome == "unreachable":
+        if site.number == "carol":
+            site.target.phone.register(expires=0)
+        else:
+            site.target.phone.close()
+    refer(site.first, site.to())
+    if outcome == "unreachable":
+        site.expect_told("100 Trying", "480 Temporarily Unavailable"
+                         if site.number == "carol"
+                         else "503 Service Unavailable")
+        hold(site.bob, site.first, "sendrecv")
+        site.as_before()
+        site.box.no_calls_left()
+        return
+    into = site.target.has(site.target.phone.incoming())
+    check(media_of(into.remote_sdp)[3] == "sendrecv", "it is offered a hold")
+    into.reply(180, "Ringing")
+    if outcome == "refused":
+        into.reply(486, "Busy Here")
+        site.expect_told("100 Trying", "180 Ringing", "486 Busy Here")
+        check(len(site.stays.changes) == 1, "the other side was disturbed")
+        hold(site.bob, site.first, "sendrecv")
+        site.as_before()
+        site.box.no_calls_left()
+        return
+    site.target.rtp.stream(into.media())
+    into.reply(200, "OK", rtp=site.target.rtp)
+    into.expect_ack()
+    site.expect_told("100 Trying", "180 Ringing", "200 OK")
+    site.handed_over()
+
+
+# ---- the table ----------------------------------------------------------------
+
+KINDS = {"blind": blind}
+OUTCOMES = ("accepted", "refused", "unreachable")
+
+
+def cell(kind, stays, target, outcome, bob_calls):
+    def scenario(context):
+        how = {"ring_timeout": "5"} if outcome == "unreachable" else {}
+        site = Site(context, stays, target, bob_calls, **how)
+        KINDS[kind](site, outcome)
+    scenario.__name__ = f"{kind}_transfer_{stays}_to_{target}_{outcome}"
+    scenario.__doc__ = f"bob {'called' if bob_calls else 'was called'}"
+    return scenario
+
+
+def cells():
+    """All of them; who called whom changes from one to the next."""
+    number = 0
+    for kind in KINDS:
+        for stays in ("phone", "trunk"):
+            for target in ("phone", "trunk"):
+                for outcome in OUTCOMES:
+                    yield cell(kind, stays, target, outcome, number % 2 == 1)
+                    number += 1
+                number += 1
+
+
+def add_to(suite):
+    for function in cells():
+        suite.add(function)

@@ -1,0 +1,466 @@
+/*
+ * test_call_transfer.c - a peer hands the other one on: REFER (RFC 3515, 5589)
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * 100 called 101, who sends REFER unless a test says otherwise.
+ */
+#include "call_rig.h"
+
+struct scene {
+	struct rig *rig;
+	struct sip_txn *a, *b;  /* INVITEs of the call that is up */
+	struct sip_txn *target; /* INVITE to who is called instead */
+	struct sip_txn *refer;
+};
+
+static struct sip_header refer_to[4];
+
+static struct sip_txn *refer(struct scene *s, struct sip_txn *by,
+			     const struct sip_flow *flow, const char *to)
+{
+	struct sip_txn *txn;
+
+	refer_to[0] = (struct sip_header){"Refer-To", to};
+	fake.headers = refer_to;
+	txn = fake_in_dialog(by->dialog, SIP_REFER, flow, NULL);
+	fake.headers = NULL;
+	return txn;
+}
+
+static const char *body_of_notify(unsigned back)
+{
+	for (unsigned i = fake.n; i > 0; i--) {
+		if (!fake.sent[i - 1].status &&
+		    fake.sent[i - 1].method == SIP_NOTIFY && !back--)
+			return fake.sent[i - 1].body;
+	}
+	return "";
+}
+
+/* The peer answers what was notified last. */
+static const char *notified(int status)
+{
+	struct fake_message *m = fake_request(SIP_NOTIFY);
+	static char body[sizeof(m->body)];
+
+	memcpy(body, m->body, sizeof(body));
+	if (m->txn && !m->txn->released)
+		fake_response(m->txn, status, NULL);
+	return body;
+}
+
+static void begin(struct scene *s, struct rig *rig)
+{
+	memset(refer_to, 0, sizeof(refer_to));
+	s->rig = rig;
+	s->a = establish(rig, &s->b);
+	s->refer = refer(s, s->b, &rig->flow_b, "<sip:0123@sbc>");
+	s->target = fake_request(SIP_INVITE)->txn;
+}
+
+/* A re-INVITE of ours is answered. */
+static struct fake_message *agree(struct scene *s, int status,
+				  const char *answer)
+{
+	struct fake_message *m;
+
+	settle(s->rig);
+	m = fake_request(SIP_INVITE);
+	if (m->txn)
+		fake_response(m->txn, status, answer);
+	return m;
+}
+
+static void a_refer_is_taken_and_its_target_called(void **state)
+{
+	struct scene s;
+
+	begin(&s, *state);
+	assert_int_equal(fake_answer(s.refer)->status, 202);
+	assert_ptr_not_equal(s.target, s.b);
+	assert_string_equal(s.target->dialog->local_user, "100");
+	assert_non_null(strstr(s.target->dialog->target, "sip:0123@"));
+	assert_non_null(strstr(fake_request(SIP_INVITE)->body, "m=audio"));
+	assert_string_equal(notified(200), "SIP/2.0 100 Trying\r\n");
+	assert_non_null(
+		strstr(fake_request(SIP_NOTIFY)->headers, "Event: refer\n"));
+	assert_non_null(strstr(fake_request(SIP_NOTIFY)->headers,
+			       "Subscription-State: active;expires="));
+	assert_int_equal(calls_count(s.rig->calls), 2);
+}
+
+static void a_hold_is_not_offered_to_the_target(void **state)
+{
+	struct rig *rig = *state;
+	struct scene s = {.rig = rig};
+
+	s.a = establish(rig, &s.b);
+	fake_in_dialog(s.b->dialog, SIP_INVITE, &rig->flow_b, HOLD_OFFER);
+	fake_response(fake_request(SIP_INVITE)->txn, 200, HOLD_ANSWER);
+	refer(&s, s.b, &rig->flow_b, "<sip:0123@sbc>");
+	assert_non_null(strstr(fake_request(SIP_INVITE)->body, "a=sendrecv"));
+}
+
+static void notifies_go_one_after_the_other(void **state)
+{
+	struct scene s;
+
+	begin(&s, *state);
+	fake_response(s.target, 180, NULL);
+	fake_response(s.target, 183, NULL);
+	assert_int_equal(fake_count(SIP_NOTIFY), 1);
+	notified(200);
+	assert_string_equal(notified(200), "SIP/2.0 180 Phrase\r\n");
+	assert_string_equal(notified(200), "SIP/2.0 183 Phrase\r\n");
+	assert_int_equal(fake_count(SIP_NOTIFY), 3);
+}
+
+/* Up to where the two are joined. */
+static void hand_over(struct scene *s)
+{
+	struct fake_message *m;
+
+	notified(200);
+	fake_response(s->target, 200, ANSWER);
+	m = agree(s, 200, OFFER);
+	assert_ptr_equal(m->dialog, s->a->dialog);
+	settle(s->rig);
+}
+
+static void the_target_takes_the_place_of_who_asked(void **state)
+{
+	const struct call *call;
+	struct scene s;
+	struct sip_txn *bye;
+
+	begin(&s, *state);
+	hand_over(&s);
+	assert_string_equal(notified(200), "SIP/2.0 200 OK\r\n");
+	assert_non_null(strstr(fake_request(SIP_NOTIFY)->headers,
+			       "terminated;reason=noresource"));
+	bye = fake_in_dialog(s.b->dialog, SIP_BYE, &s.rig->flow_b, NULL);
+	assert_int_equal(fake_answer(bye)->status, 200);
+	settle(s.rig);
+	call = the_call(s.rig);
+	assert_int_equal(calls_count(s.rig->calls), 1);
+	assert_int_equal(call_state(call), CALL_UP);
+	assert_string_equal(call_from(call), "100");
+	assert_string_equal(call_to(call), "0123");
+	assert_string_equal(leg_peer(call_leg(call, 1)), "itsp");
+	assert_int_equal(fake_media.open, 2);
+	assert_non_null(fake_media.last->partner);
+}
+
+static void the_transferor_is_hung_up_when_it_does_not(void **state)
+{
+	struct scene s;
+
+	begin(&s, *state);
+	hand_over(&s);
+	notified(200);
+	assert_int_equal(fake_count(SIP_BYE), 0);
+	pass(s.rig, SEC(6));
+	assert_int_equal(fake_count(SIP_BYE), 1);
+	assert_ptr_equal(fake_request(SIP_BYE)->dialog, s.b->dialog);
+	fake_response(fake_request(SIP_BYE)->txn, 200, NULL);
+	settle(s.rig);
+	assert_int_equal(call_state(the_call(s.rig)), CALL_UP);
+}
+
+static void a_refusal_is_told_and_changes_nothing(void **state)
+{
+	struct scene s;
+	unsigned invites;
+
+	begin(&s, *state);
+	invites = fake_count(SIP_INVITE);
+	fake_response(s.target, 486, NULL);
+	settle(s.rig);
+	notified(200);
+	assert_string_equal(notified(200), "SIP/2.0 486 Phrase\r\n");
+	assert_int_equal(fake_count(SIP_INVITE), invites);
+	assert_int_equal(fake_count(SIP_BYE), 0);
+	assert_int_equal(calls_count(s.rig->calls), 1);
+	assert_int_equal(call_state(the_call(s.rig)), CALL_UP);
+}
+
+static void a_failing_trunk_gives_way_to_the_next(void **state)
+{
+	struct scene s;
+
+	begin(&s, *state);
+	fake_response(s.target, 503, NULL);
+	assert_ptr_not_equal(fake_request(SIP_INVITE)->txn, s.target);
+	s.target = fake_request(SIP_INVITE)->txn;
+	hand_over(&s);
+	assert_string_equal(body_of_notify(0), "SIP/2.0 200 OK\r\n");
+}
+
+static void who_stays_may_refuse_the_new_session(void **state)
+{
+	struct scene s;
+
+	begin(&s, *state);
+	notified(200);
+	fake_response(s.target, 200, ANSWER);
+	agree(&s, 488, NULL);
+	settle(s.rig);
+	assert_string_equal(notified(200), "SIP/2.0 488 Phrase\r\n");
+	assert_ptr_equal(fake_request(SIP_BYE)->dialog, s.target->dialog);
+	assert_int_equal(fake_count(SIP_BYE), 1);
+	assert_int_equal(call_state(the_call(s.rig)), CALL_UP);
+}
+
+static void what_who_stays_was_told_is_taken_back(void **state)
+{
+	struct scene s;
+	struct fake_message *m;
+
+	begin(&s, *state);
+	notified(200);
+	fake_response(s.target, 200, ANSWER);
+	agree(&s, 200, HOLD_OFFER); /* it holds: news to the target */
+	m = agree(&s, 488, NULL);
+	assert_ptr_equal(m->dialog, s.target->dialog);
+	settle(s.rig);
+	assert_string_equal(notified(200), "SIP/2.0 488 Phrase\r\n");
+	m = agree(&s, 200, OFFER);
+	assert_ptr_equal(m->dialog, s.a->dialog);
+	assert_int_equal(call_state(the_call(s.rig)), CALL_UP);
+}
+
+static void a_transferor_may_hang_up_at_once(void **state)
+{
+	struct scene s;
+
+	begin(&s, *state);
+	fake_in_dialog(s.b->dialog, SIP_BYE, &s.rig->flow_b, NULL);
+	settle(s.rig);
+	assert_int_equal(fake_count(SIP_BYE), 0);
+	hand_over(&s);
+	assert_string_equal(notified(481), "SIP/2.0 200 OK\r\n");
+	settle(s.rig);
+	assert_int_equal(calls_count(s.rig->calls), 1);
+	assert_int_equal(call_state(the_call(s.rig)), CALL_UP);
+	assert_int_equal(fake_media.open, 2);
+}
+
+static void who_was_left_alone_is_hung_up_with_the_reason(void **state)
+{
+	struct scene s;
+
+	begin(&s, *state);
+	fake_in_dialog(s.b->dialog, SIP_BYE, &s.rig->flow_b, NULL);
+	fake_response(s.target, 404, NULL);
+	settle(s.rig);
+	assert_ptr_equal(fake_request(SIP_BYE)->dialog, s.a->dialog);
+	assert_non_null(strstr(fake_request(SIP_BYE)->headers,
+			       "Reason: SIP;cause=404"));
+	fake_response(fake_request(SIP_BYE)->txn, 200, NULL);
+	notified(200);
+	notified(200);
+	settle(s.rig);
+	assert_int_equal(calls_count(s.rig->calls), 0);
+}
+
+static void the_target_is_given_up_when_who_stays_leaves(void **state)
+{
+	struct scene s;
+
+	begin(&s, *state);
+	fake_response(s.target, 180, NULL);
+	fake_in_dialog(s.a->dialog, SIP_BYE, &s.rig->flow_a, NULL);
+	assert_true(s.target->cancelled);
+	assert_ptr_equal(fake_request(SIP_BYE)->dialog, s.b->dialog);
+	fake_response(s.target, 487, NULL);
+	fake_response(fake_request(SIP_BYE)->txn, 200, NULL);
+	notified(481);
+	settle(s.rig);
+	assert_int_equal(calls_count(s.rig->calls), 0);
+}
+
+static void a_silent_target_is_given_up(void **state)
+{
+	struct scene s;
+
+	begin(&s, *state);
+	notified(200);
+	for (int i = 0; i < 2; i++) { /* both trunks of the route */
+		pass(s.rig, SEC(21));
+		fake_no_response(fake_request(SIP_INVITE)->txn, 408);
+	}
+	settle(s.rig);
+	assert_string_equal(notified(200), "SIP/2.0 408 Phrase\r\n");
+	assert_int_equal(call_state(the_call(s.rig)), CALL_UP);
+}
+
+static void what_nobody_may_call_is_404(void **state)
+{
+	struct rig *rig = *state;
+	struct scene s = {.rig = rig};
+	unsigned invites;
+
+	s.a = establish(rig, &s.b);
+	invites = fake_count(SIP_INVITE);
+	s.refer = refer(&s, s.b, &rig->flow_b, "<sip:777@evil.test>");
+	assert_int_equal(fake_answer(s.refer)->status, 202);
+	notified(200);
+	assert_string_equal(notified(200), "SIP/2.0 404 Phrase\r\n");
+	assert_int_equal(fake_count(SIP_INVITE), invites);
+	assert_int_equal(calls_count(rig->calls), 1);
+}
+
+static void a_full_box_is_503(void **state)
+{
+	struct rig *rig = *state;
+	struct scene s = {.rig = rig};
+
+	s.a = establish(rig, &s.b);
+	invite(rig, "101", OFFER);
+	invite(rig, "101", OFFER);
+	refer(&s, s.b, &rig->flow_b, "<sip:0123@sbc>");
+	notified(200);
+	assert_string_equal(notified(200), "SIP/2.0 503 Phrase\r\n");
+}
+
+static void a_bad_refer_is_refused(void **state)
+{
+	static const struct {
+		const char *to;
+		int status;
+	} cases[] = {
+		{NULL, 400},
+		{"<sip:>", 400},
+		{"<sip:sbc>", 400},
+		{"<sip:0123@sbc;method=BYE>", 403},
+		{"<http://sbc/>", 416},
+	};
+	struct rig *rig = *state;
+	struct scene s = {.rig = rig};
+
+	s.a = establish(rig, &s.b);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		s.refer = refer(&s, s.b, &rig->flow_b, cases[i].to);
+		if (!cases[i].to) /* none, and two of them */
+			assert_int_equal(fake_answer(s.refer)->status, 400);
+		assert_int_equal(fake_answer(s.refer)->status, cases[i].status);
+	}
+	refer_to[1] = (struct sip_header){"Refer-To", "<sip:0124@sbc>"};
+	s.refer = refer(&s, s.b, &rig->flow_b, "<sip:0123@sbc>");
+	assert_int_equal(fake_answer(s.refer)->status, 400);
+	assert_int_equal(fake_count(SIP_NOTIFY), 0);
+	memset(refer_to, 0, sizeof(refer_to));
+}
+
+static void a_second_refer_waits_for_the_end_of_the_first(void **state)
+{
+	struct scene s;
+	struct sip_txn *again;
+	char id[32];
+
+	begin(&s, *state);
+	again = refer(&s, s.b, &s.rig->flow_b, "<sip:0124@sbc>");
+	assert_int_equal(fake_answer(again)->status, 491);
+	again = refer(&s, s.a, &s.rig->flow_a, "<sip:0124@sbc>");
+	assert_int_equal(fake_answer(again)->status, 491);
+	fake_response(s.target, 486, NULL);
+	settle(s.rig);
+	notified(200);
+	notified(200);
+	again = refer(&s, s.b, &s.rig->flow_b, "<sip:0124@sbc>");
+	assert_int_equal(fake_answer(again)->status, 202);
+	snprintf(id, sizeof(id), "Event: refer;id=%u", again->view.cseq);
+	assert_non_null(strstr(fake_request(SIP_NOTIFY)->headers, id));
+}
+
+static void who_wants_no_notify_gets_none(void **state)
+{
+	struct rig *rig = *state;
+	struct scene s = {.rig = rig};
+
+	s.a = establish(rig, &s.b);
+	refer_to[1] = (struct sip_header){"Refer-Sub", "false"};
+	s.refer = refer(&s, s.b, &rig->flow_b, "<sip:0123@sbc>");
+	memset(refer_to, 0, sizeof(refer_to));
+	assert_int_equal(fake_answer(s.refer)->status, 202);
+	assert_non_null(
+		strstr(fake_answer(s.refer)->headers, "Refer-Sub: false"));
+	s.target = fake_request(SIP_INVITE)->txn;
+	fake_in_dialog(s.b->dialog, SIP_BYE, &rig->flow_b, NULL);
+	settle(rig);
+	hand_over(&s);
+	assert_int_equal(fake_count(SIP_NOTIFY), 0);
+	assert_int_equal(call_state(the_call(rig)), CALL_UP);
+	assert_int_equal(fake_media.open, 2);
+}
+
+static void nobody_hears_notifies_any_more(void **state)
+{
+	struct scene s;
+
+	begin(&s, *state);
+	notified(481);
+	fake_response(s.target, 180, NULL);
+	hand_over(&s);
+	assert_int_equal(fake_count(SIP_NOTIFY), 1);
+	assert_int_equal(call_state(the_call(s.rig)), CALL_UP);
+}
+
+static void the_end_of_all_calls_ends_a_transfer(void **state)
+{
+	for (int step = 0; step < 4; step++) {
+		struct scene s;
+
+		if (step) {
+			teardown(state);
+			setup(state);
+		}
+		begin(&s, *state);
+		if (step > 0)
+			fake_response(s.target, 180, NULL);
+		if (step > 1)
+			fake_response(s.target, 200, ANSWER);
+		if (step > 2)
+			agree(&s, 200, HOLD_OFFER);
+		calls_hangup(s.rig->calls, NULL, "shutdown");
+		for (unsigned i = 0; i < fake.n; i++) {
+			struct fake_message *m = &fake.sent[i];
+
+			if (!m->status && m->txn && !m->txn->released)
+				fake_response(m->txn, 487, NULL);
+		}
+		pass(s.rig, SEC(40));
+		assert_int_equal(calls_count(s.rig->calls), 0);
+		assert_int_equal(fake_media.open, 0);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+		T(a_refer_is_taken_and_its_target_called),
+		T(a_hold_is_not_offered_to_the_target),
+		T(notifies_go_one_after_the_other),
+		T(the_target_takes_the_place_of_who_asked),
+		T(the_transferor_is_hung_up_when_it_does_not),
+		T(a_refusal_is_told_and_changes_nothing),
+		T(a_failing_trunk_gives_way_to_the_next),
+		T(who_stays_may_refuse_the_new_session),
+		T(what_who_stays_was_told_is_taken_back),
+		T(a_transferor_may_hang_up_at_once),
+		T(who_was_left_alone_is_hung_up_with_the_reason),
+		T(the_target_is_given_up_when_who_stays_leaves),
+		T(a_silent_target_is_given_up),
+		T(what_nobody_may_call_is_404),
+		T(a_full_box_is_503),
+		T(a_bad_refer_is_refused),
+		T(a_second_refer_waits_for_the_end_of_the_first),
+		T(who_wants_no_notify_gets_none),
+		T(nobody_hears_notifies_any_more),
+		T(the_end_of_all_calls_ends_a_transfer),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
