@@ -254,6 +254,7 @@ static int build_upper(struct sbc *sbc)
 	calls.registrar = sbc->registrar;
 	calls.keepalive = sbc->keepalive;
 	if (!err)
+	calls.trunks = sbc->trunks;
 		err = calls_create(&sbc->calls, &calls, sbc->config);
 	passes.registrar = sbc->registrar;
 	passes.keepalive = sbc->keepalive;

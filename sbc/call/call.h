@@ -18,6 +18,7 @@
 #include "registrar/registrar.h"
 #include "sip/sip.h"
 
+struct trunks;
 struct calls; /* all calls of the box */
 struct call;
 
@@ -30,6 +31,7 @@ struct calls_conf {
 	struct media *media;
 	struct keepalive *keepalive; /* NULL: nobody holds a flow */
 	struct registrar *registrar;
+	struct trunks *trunks;
 	/* No router lies between us and @a.  NULL: one always does. */
 	bool (*is_on_link)(void *arg, const struct addr *a);
 	/* A call attempt as far as it has come, or refused or over (ended_at);

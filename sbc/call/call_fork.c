@@ -198,6 +198,7 @@ void fork_forget(struct call *call)
 	for (unsigned i = 0; i < call->n_forks; i++)
 		set_names(&call->forks[i], NULL, NULL);
 	call->n_forks = 0;
+	trunk_forget(call);
 }
 
 void fork_leg_gone(struct call *call, const struct leg *leg)

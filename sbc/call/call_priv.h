@@ -10,6 +10,7 @@
 #include "core/hash.h"
 #include "core/list.h"
 #include "route/route.h"
+#include "trunk/trunk.h"
 
 enum {
 	/* The caller, the forks, and those that were started anew along another
@@ -34,6 +35,17 @@ struct call_attempt {
 };
 
 /* For its call detail record: call_cdr.c. */
+/* The trunk that is being asked: call_trunk.c. */
+enum { CALL_WAYS = 4 };
+struct call_trunk {
+	const struct conf_trunk *conf; /* NULL = none */
+	struct trunk_way ways[CALL_WAYS];
+	unsigned n, next;
+	struct leg *leg; /* that asks; NULL = none */
+	bool is_heard, is_told_silent;
+	struct timer silence;
+};
+
 struct call_record {
 	char id[CDR_ID_CHARS + 1];
 	char from[LIMIT_USER_BYTES], to[LIMIT_USER_BYTES]; /* as received */
@@ -96,6 +108,7 @@ struct call {
 	unsigned told_a, told_b; /* of each leg's media, to the log */
 	bool has_other_host;
 	struct transfer *transfer; /* that it takes part in; or NULL */
+	struct call_trunk trunk;
 	const char *cause; /* why it ended, once it is ending */
 	int status; /* the refusal that the caller gets; set before
 		       call_ending(); 0 = none */
@@ -199,8 +212,21 @@ void setup_fork_ended(struct call *call, struct leg *leg, int status);
 
 /* call_bridge.c */
 /* ACK the callee's 2xx; the call ends when that cannot be sent. */
+/* call_trunk.c */
+/* Ask @trunk; nobody rings when none of its hosts could be asked. */
+void trunk_start(struct call *call, const struct conf_trunk *trunk);
+/* @leg was answered; any, if it is of a trunk. */
+void trunk_heard(struct call *call, const struct leg *leg, int status);
+/* @leg has ended before it was up.  True: another host is being asked. */
+bool trunk_ended(struct call *call, const struct leg *leg, int status);
+/* No further host is to be asked. */
+void trunk_forget(struct call *call);
+
 void bridge_ack(struct call *call, struct leg *leg, const struct sdp *answer);
 void bridge_watch(struct call *call);
 void bridge_unwatch(struct call *call);
 
 #endif
+/* A target that could not even be asked: its status; it counts as one. */
+int setup_status_of(int err);
+void setup_note_failure(struct call *call, int status);

@@ -298,12 +298,12 @@ int setup_start_leg(struct call *call, const struct leg_conf *conf,
 }
 
 /* What the caller hears when a target could not even be asked. */
-static int status_of(int err)
+int setup_status_of(int err)
 {
 	return err == -EINVAL ? 488 : 503;
 }
 
-static void note_failure(struct call *call, int status)
+void setup_note_failure(struct call *call, int status)
 {
 	record_heard(call, status);
 	if (route_is_better(status, call->best))
@@ -315,67 +315,7 @@ static void start_phone(struct call *call, const struct conf_phone *phone)
 	int err = fork_phone(call, phone);
 
 	if (err)
-		note_failure(call, err == -ENOENT ? 480 : status_of(err));
-}
-
-/* Is @trunk the registrar of the phone that calls? */
-static bool is_callers(const struct call *call, const struct conf_trunk *trunk)
-{
-	const struct registrar_peer *caller = &call->caller;
-
-	return caller->phone && !strcmp(caller->realm->registrar, trunk->name);
-}
-
-/* The way that the caller's registrar wants its calls to take (RFC 3608). */
-static const char *service_route(const struct call *call,
-				 const struct conf_trunk *trunk)
-{
-	return is_callers(call, trunk)
-		       ? registrar_service_route(call->owner->conf.registrar,
-						 call->caller.phone->name)
-		       : NULL;
-}
-
-static void start_trunk(struct call *call, const struct conf_trunk *trunk)
-{
-	const struct conf_realm *realm =
-		config_realm(call->owner->config, trunk->realm);
-	char target[3 * LIMIT_USER_BYTES + ADDR_TEXT_MAX + 32];
-	char host[ADDR_TEXT_MAX];
-	struct sip_dialog_conf dialog = {.target = target};
-	struct leg_conf conf;
-	struct leg *leg;
-	bool tcp = trunk->transport == CONF_TCP;
-	int err = -ENETUNREACH;
-	struct buf b;
-
-	buf_init(&b, target, sizeof(target));
-	buf_puts(&b, "sip:");
-	sip_put_user(&b, call->to);
-	buf_printf(&b, "@%s:%u%s", addr_fmt_uri(&trunk->host, host),
-		   addr_port(&trunk->host), tcp ? ";transport=tcp" : "");
-	if (realm)
-		err = sip_flow_to(call->owner->conf.sip, realm->name,
-				  tcp ? SIP_TCP : SIP_UDP, &trunk->host,
-				  &dialog.flow);
-	/* It challenges the phone, whose password we have. */
-	if (is_callers(call, trunk))
-		dialog.credentials = (struct sip_credentials){
-			.user = call->caller.phone->auth_user,
-			.password = call->caller.phone->password,
-		};
-	if (!err) {
-		conf = call_leg_conf(call, realm, trunk->name, &dialog.flow,
-				     true);
-		err = setup_start_leg(call, &conf, &dialog,
-				      service_route(call, trunk), &leg);
-	}
-	if (err) {
-		log_limited(LOG_WARN, "trunk.unreachable",
-			    kv_s("trunk", trunk->name),
-			    kv_s("err", err_name(err)));
-		note_failure(call, status_of(err));
-	}
+		setup_note_failure(call, err == -ENOENT ? 480 : setup_status_of(err));
 }
 
 static void give_up(struct call *call)
@@ -402,7 +342,7 @@ void setup_next_target(struct call *call)
 		if (t->phone)
 			start_phone(call, t->phone);
 		else
-			start_trunk(call, t->trunk);
+			trunk_start(call, t->trunk);
 		if (!call->ringing)
 			continue;
 		timer_set(call->owner->conf.loop, &call->ring,
@@ -461,6 +401,7 @@ void setup_answered(void *arg, struct leg *leg, const struct sdp *sdp)
 		    call->legs[i] != call->a)
 			leg_hangup(call->legs[i],
 				   "SIP;cause=200;text=\"Call completed "
+	trunk_heard(call, leg, status);
 				   "elsewhere\"");
 	}
 	if (transfer_brings(call)) {
@@ -488,6 +429,7 @@ static bool is_worth_waiting(const struct call *call)
 {
 	return !call->was_refused && call->next_target >= call->targets.n &&
 	       fork_may_return(call);
+	trunk_heard(call, leg, 200);
 }
 
 void setup_fork_ended(struct call *call, struct leg *leg, int status)
@@ -497,9 +439,9 @@ void setup_fork_ended(struct call *call, struct leg *leg, int status)
 	call->ringing--;
 	if (call->early == leg)
 		call->early = NULL;
-	if (fork_ended(call, leg, status))
+	if (fork_ended(call, leg, status) || trunk_ended(call, leg, status))
 		return;
-	note_failure(call, status);
+	setup_note_failure(call, status);
 	call->was_refused |= leg_was_heard(leg);
 	if (!route_next(status))
 		call->target_stops = true;

@@ -277,6 +277,9 @@ const struct nat_verdict *leg_nat(const struct leg *leg);
 bool leg_is_careful(const struct leg *leg);
 /* Outgoing: anything came back for its INVITE, be it 100. */
 bool leg_was_heard(const struct leg *leg);
+/* Outgoing, ended before it was up: the status that its peer refused it with,
+ * and its Retry-After (-1 = none); 0: it was not the peer who said no. */
+int leg_refusal(const struct leg *leg, int64_t *retry_after_s);
 /* Its BYE was not answered: it goes out again when leg_move() says where the
  * peer is, or the leg dies. */
 bool leg_is_adrift(const struct leg *leg);

@@ -139,6 +139,10 @@ int out_take_refusal(struct leg *leg, const struct leg_input *in)
 
 	if (!leg->heard)
 		flow_missed(leg);
+	if (!in->view->internal) {
+		leg->refusal = in->status;
+		leg->retry_after_s = in->view->retry_after;
+	}
 	leg_tell_ended(leg, status, "rejected");
 	return 0;
 }
@@ -163,6 +167,12 @@ int out_send_ack(struct leg *leg, const struct leg_input *in)
 	if (!err)
 		leg_release_invite(leg);
 	return err;
+}
+
+int leg_refusal(const struct leg *leg, int64_t *retry_after_s)
+{
+	*retry_after_s = leg->refusal ? leg->retry_after_s : -1;
+	return leg->refusal;
 }
 
 bool leg_was_heard(const struct leg *leg)

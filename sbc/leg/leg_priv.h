@@ -166,6 +166,8 @@ struct leg {
 	char realm[LIMIT_NAME_BYTES], peer[LIMIT_NAME_BYTES];
 	bool incoming;
 	bool heard;                 /* an answer to our INVITE came */
+	int refusal; /* that ended it, as the peer sent it; 0 = none */
+	int64_t retry_after_s;      /* of that; -1 = not given */
 	bool told_ended, told_dead; /* each callback comes once */
 	enum leg_state state;
 	enum leg_change change;

@@ -21,6 +21,8 @@
 #include "../fake_nat.h"
 #include "../fake_sip.h"
 #include "call/call.h"
+#include "registrar/token.h"
+#include "trunk/trunk.h"
 
 #define SEC(s) ((s)*1000)
 
@@ -70,6 +72,7 @@ struct rig {
 	struct loop *loop;
 	struct config *config;
 	struct calls *calls;
+	struct trunks *trunks;
 	struct sip_flow flow_a, flow_b;
 	unsigned invites;
 	const char *host; /* of the Request-URI */
@@ -154,6 +157,37 @@ bool registrar_identify(struct registrar *reg, struct sip_request *req,
 }
 
 static inline void add_binding(const char *contact, const char *source)
+const struct conf_trunk *registrar_trunk_of(const struct registrar *reg,
+					    const struct sip_view *view)
+{
+	return config_trunk_by_source(known, view->realm, &view->flow.remote,
+				      CONF_UDP);
+}
+
+/* The key of this box and its others; NULL: it is alone. */
+static struct token_key *flow_key;
+
+bool registrar_shares_key(const struct registrar *reg)
+{
+	return flow_key != NULL;
+}
+
+int registrar_seal(struct registrar *reg, enum registrar_seal kind,
+		   const char *context, struct str plain,
+		   char out[REGISTRAR_SEALED_MAX])
+{
+	return token_seal_bytes(flow_key, (uint8_t)kind, context, plain, out);
+}
+
+int registrar_unseal(struct registrar *reg, enum registrar_seal kind,
+		     const char *context, const char *text,
+		     uint8_t plain[REGISTRAR_PLAIN_MAX], size_t *n)
+{
+	return text ? token_open_bytes(flow_key, (uint8_t)kind, context, text,
+				       plain, n)
+		    : -EINVAL;
+}
+
 {
 	struct binding *b = &bindings.list[bindings.n++];
 
@@ -209,6 +243,11 @@ static int setup(void **state)
 	rig->host = "sbc";
 	known = rig->config;
 	assert_int_equal(calls_create(&rig->calls, &conf, rig->config), 0);
+	assert_int_equal(trunks_create(&rig->trunks,
+				       &(struct trunks_conf){.loop = rig->loop},
+				       rig->config),
+			 0);
+	conf.trunks = rig->trunks;
 	addr_parse_port(&rig->flow_a.remote, "192.0.2.1:40001");
 	addr_parse_port(&rig->flow_a.local, "203.0.113.10:5060");
 	addr_parse_port(&rig->flow_b.remote, "192.0.2.2:40002");
@@ -230,6 +269,7 @@ static int teardown(void **state)
 
 	calls_destroy(rig->calls);
 	assert_int_equal(fake_media.open, 0);
+	trunks_destroy(rig->trunks);
 	assert_int_equal(fake_nat.held, 0);
 	loop_destroy(rig->loop);
 	config_unref(rig->config);
