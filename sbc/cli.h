@@ -32,8 +32,10 @@ int cli_exit_code(const json_t *body);
 void cli_csv_begin(void);
 bool cli_export_page(const json_t *body, bool as_csv, char *after, size_t size);
 
-/* cli_route.c: "sbc route ..."; return the exit code. */
+/* cli_route.c, cli_header.c: "sbc route ...", "sbc header ..."; return the exit
+ * code. */
 int cli_route(int argc, char **argv);
+int cli_header(int argc, char **argv);
 /* Where the configuration is, when nobody says. */
 #define CLI_CONFIG "/etc/sbc/sbc.conf"
 /* Faults go to standard error.  Returns an exit code. */

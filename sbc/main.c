@@ -25,6 +25,7 @@ static const char usage[] =
 	"                [--json | --csv | --jsonl] [...]\n"
 	"       sbc reload [--data DIR | --socket PATH]\n"
 	"       sbc route test NUMBER [--from REALM|PHONE|TRUNK] [...]\n"
+	"       sbc header test FILE|- [--trunk TRUNK] [--direction in|out] [...]\n"
 	"       sbc --version | --help\n"
 	"\n"
 	"The clients ask the sbc whose control socket is DIR/ctl, or PATH, or\n"
@@ -111,6 +112,8 @@ int main(int argc, char **argv)
 		return check_config(argc - 1, argv + 1);
 	if (!strcmp(command, "route"))
 		return cli_route(argc - 1, argv + 1);
+	if (!strcmp(command, "header"))
+		return cli_header(argc - 1, argv + 1);
 	if (!strcmp(command, "status") || !strcmp(command, "calls") ||
 	    !strcmp(command, "cdrs") || !strcmp(command, "phones") ||
 	    !strcmp(command, "reload"))

@@ -115,8 +115,85 @@ def route_test_has_exit_codes(context):
           f"{done.returncode} {done.stderr}")
 
 
+RULES = CONFIG + """
+config header 'plain'
+	option action 'replace'
+	option header 's'
+	option match 'secret*'
+	option value 'call'
+
+config header 'tenant'
+	option action 'pass'
+	option header 'X-Tenant'
+	option trunk 'itsp'
+
+config header 'box'
+	option action 'add'
+	option header 'X-Box'
+	option value 'ours'
+	option direction 'out'
+
+config header 'calm'
+	option action 'remove'
+	option header 'Priority'
+"""
+
+PASTED = ("\nINVITE sip:1@h SIP/2.0\nVia: SIP/2.0/UDP h\nSubject: secret\n"
+          " plan\nPriority: urgent\nX-Tenant: 5\nX-Other: 6\n"
+          "User-to-User: 56\nPrivacy: id\n\nv=0\n")
+
+
+def header_test_tells_what_becomes_of_each_line(context):
+    ask = tables(context, RULES)
+    done = ask("header", "test", "-", "--trunk", "itsp", given=PASTED)
+    check(done.returncode == 0, f"exit {done.returncode}: {done.stderr}")
+    for words in ("out to trunk 'itsp' in realm 'wan'", "own       Via:",
+                  "replaced  Subject: call", "it was: secret plan",
+                  "removed   Priority: urgent", "rule 'calm' removes it",
+                  "passed    X-Tenant: 5", "left      X-Other: 6",
+                  "kept      User-to-User: 56", "left      Privacy: id",
+                  "added     X-Box: ours"):
+        check(words in done.stdout, f"not told: {words}\n{done.stdout}")
+
+
+def header_test_knows_directions_and_peers(context):
+    ask = tables(context, RULES)
+    for words, absent, present in (
+            (("--realm", "lan"), "passed", "X-Box"),
+            (("--trunk", "spare"), "passed", "X-Box"),
+            (("--trunk", "itsp", "--direction", "in"), "X-Box", "passed")):
+        done = ask("header", "test", "-", *words, given=PASTED)
+        check(absent not in done.stdout and present in done.stdout,
+              f"{words}: {done.stdout}")
+    done = ask("header", "test", "-", "--trunk", "itsp", "--json",
+               given=PASTED)
+    lines = {line["name"]: line for line in json.loads(done.stdout)["lines"]}
+    check(lines["Subject"]["what"] == "replaced" and
+          lines["Subject"]["was"] == "secret plan" and
+          lines["Subject"]["rule"] == "plain", f"{lines['Subject']}")
+
+
+def header_test_says_what_it_cannot_read(context):
+    ask = tables(context, RULES)
+    for given, code, words in ((PASTED.replace("Via:", "Via"), 1, ":3: "),
+                               ("", 1, ":0: "),
+                               ("BYE sip:1@h SIP/2.0\n", 1, "INVITE")):
+        done = ask("header", "test", "-", given=given)
+        check(done.returncode == code and words in done.stderr,
+              f"{done.returncode} {done.stderr}")
+    for words in (("-", "--trunk", "x"), ("-", "--realm", "x"), (),
+                  ("-", "--direction", "up"),
+                  ("-", "--realm", "lan", "--trunk", "itsp")):
+        done = ask("header", "test", *words, given=PASTED)
+        check(done.returncode == 2, f"{words}: exit {done.returncode}")
+    check(ask("header", "test", "/nonexistent").returncode == 1, "no file")
+
+
 def add_to(suite):
-    for function in (route_test_tells_each_step,
+    for function in (header_test_tells_what_becomes_of_each_line,
+                     header_test_knows_directions_and_peers,
+                     header_test_says_what_it_cannot_read,
+                     route_test_tells_each_step,
                      route_test_tells_scripts_what_it_found,
                      route_test_has_exit_codes):
         suite.add(function)
