@@ -79,6 +79,7 @@ struct rig {
 	const char *display;
 	int max_forwards; /* 0 = 70 */
 	bool no_contact;
+	bool supports_100rel, requires_100rel; /* the caller */
 	bool on_link;
 };
 
@@ -156,7 +157,6 @@ bool registrar_identify(struct registrar *reg, struct sip_request *req,
 	return false;
 }
 
-static inline void add_binding(const char *contact, const char *source)
 const struct conf_trunk *registrar_trunk_of(const struct registrar *reg,
 					    const struct sip_view *view)
 {
@@ -188,6 +188,7 @@ int registrar_unseal(struct registrar *reg, enum registrar_seal kind,
 		    : -EINVAL;
 }
 
+static inline void add_binding(const char *contact, const char *source)
 {
 	struct binding *b = &bindings.list[bindings.n++];
 
@@ -242,12 +243,12 @@ static int setup(void **state)
 	conf.loop = rig->loop;
 	rig->host = "sbc";
 	known = rig->config;
-	assert_int_equal(calls_create(&rig->calls, &conf, rig->config), 0);
 	assert_int_equal(trunks_create(&rig->trunks,
 				       &(struct trunks_conf){.loop = rig->loop},
 				       rig->config),
 			 0);
 	conf.trunks = rig->trunks;
+	assert_int_equal(calls_create(&rig->calls, &conf, rig->config), 0);
 	addr_parse_port(&rig->flow_a.remote, "192.0.2.1:40001");
 	addr_parse_port(&rig->flow_a.local, "203.0.113.10:5060");
 	addr_parse_port(&rig->flow_b.remote, "192.0.2.2:40002");
@@ -268,8 +269,8 @@ static int teardown(void **state)
 	struct rig *rig = *state;
 
 	calls_destroy(rig->calls);
-	assert_int_equal(fake_media.open, 0);
 	trunks_destroy(rig->trunks);
+	assert_int_equal(fake_media.open, 0);
 	assert_int_equal(fake_nat.held, 0);
 	loop_destroy(rig->loop);
 	config_unref(rig->config);
@@ -323,6 +324,8 @@ static inline struct sip_txn *invite(struct rig *rig, const char *user,
 	req.view.n_contacts = !rig->no_contact;
 	if (rig->max_forwards)
 		req.view.max_forwards = rig->max_forwards;
+	req.view.supports_100rel = rig->supports_100rel;
+	req.view.requires_100rel = rig->requires_100rel;
 	if (rig->display)
 		req.view.from_display = rig->display;
 	fake_body(&req.view, req.body, body);
