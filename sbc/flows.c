@@ -124,10 +124,6 @@ bool flows_is_on_link(void *arg, const struct addr *a)
 	return net_is_on_link(sbc->net, a);
 }
 
-unsigned flows_speed(void)
-{
-	uint64_t speed;
-
 const struct conf_trunk *flows_trunk_at(void *arg, const char *realm,
 					const struct addr *source,
 					enum conf_transport transport)
@@ -144,6 +140,10 @@ void flows_trunk_known(void *arg, const struct addr *a)
 
 	screen_promote(sbc->screen, a, SCREEN_TRUNK, INT64_MAX);
 }
+
+unsigned flows_speed(void)
+{
+	uint64_t speed;
 
 	if (str_u64(str_of(getenv("SBC_NAT_SPEED")), SPEED_MAX, &speed))
 		return 1;

@@ -98,6 +98,7 @@ struct call {
 	const struct conf_phone *phone; /* being asked; with its forks */
 	struct call_fork forks[LIMIT_FORKS];
 	unsigned n_forks;
+	struct call_trunk trunk;
 	unsigned ringing;  /* forks that have not ended */
 	int best;          /* best final answer so far, 0 = none */
 	bool was_refused;  /* somebody at this target said no */
@@ -108,7 +109,6 @@ struct call {
 	unsigned told_a, told_b; /* of each leg's media, to the log */
 	bool has_other_host;
 	struct transfer *transfer; /* that it takes part in; or NULL */
-	struct call_trunk trunk;
 	const char *cause; /* why it ended, once it is ending */
 	int status; /* the refusal that the caller gets; set before
 		       call_ending(); 0 = none */
@@ -194,6 +194,16 @@ void transfer_leg_gone(struct call *call, const struct leg *leg);
 void transfer_call_ending(struct call *call);
 void transfer_forget(struct call *call);
 
+/* call_trunk.c */
+/* Ask @trunk; nobody rings when none of its hosts could be asked. */
+void trunk_start(struct call *call, const struct conf_trunk *trunk);
+/* @leg was answered; any, if it is of a trunk. */
+void trunk_heard(struct call *call, const struct leg *leg, int status);
+/* @leg has ended before it was up.  True: another host is being asked. */
+bool trunk_ended(struct call *call, const struct leg *leg, int status);
+/* No further host is to be asked. */
+void trunk_forget(struct call *call);
+
 /* call_setup.c */
 /* Where @caller's request to @user at @host ("" = ours) goes: 0, or the status
  * to refuse it with.  *@only as in struct call. */
@@ -212,16 +222,6 @@ void setup_fork_ended(struct call *call, struct leg *leg, int status);
 
 /* call_bridge.c */
 /* ACK the callee's 2xx; the call ends when that cannot be sent. */
-/* call_trunk.c */
-/* Ask @trunk; nobody rings when none of its hosts could be asked. */
-void trunk_start(struct call *call, const struct conf_trunk *trunk);
-/* @leg was answered; any, if it is of a trunk. */
-void trunk_heard(struct call *call, const struct leg *leg, int status);
-/* @leg has ended before it was up.  True: another host is being asked. */
-bool trunk_ended(struct call *call, const struct leg *leg, int status);
-/* No further host is to be asked. */
-void trunk_forget(struct call *call);
-
 void bridge_ack(struct call *call, struct leg *leg, const struct sdp *answer);
 void bridge_watch(struct call *call);
 void bridge_unwatch(struct call *call);

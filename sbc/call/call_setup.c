@@ -361,6 +361,7 @@ void setup_progress(void *arg, struct leg *leg, int status,
 	if (call->state != CALL_RINGING ||
 	    (!call->a && !transfer_brings(call)))
 		return;
+	trunk_heard(call, leg, status);
 	if (status > 100)
 		record_rings(call);
 	if (transfer_brings(call)) {
@@ -388,6 +389,7 @@ void setup_answered(void *arg, struct leg *leg, const struct sdp *sdp)
 		leg_hangup(leg, NULL);
 		return;
 	}
+	trunk_heard(call, leg, 200);
 	timer_cancel(call->owner->conf.loop, &call->ring);
 	call->b = leg;
 	call->state = CALL_UP;
@@ -401,7 +403,6 @@ void setup_answered(void *arg, struct leg *leg, const struct sdp *sdp)
 		    call->legs[i] != call->a)
 			leg_hangup(call->legs[i],
 				   "SIP;cause=200;text=\"Call completed "
-	trunk_heard(call, leg, status);
 				   "elsewhere\"");
 	}
 	if (transfer_brings(call)) {
@@ -429,7 +430,6 @@ static bool is_worth_waiting(const struct call *call)
 {
 	return !call->was_refused && call->next_target >= call->targets.n &&
 	       fork_may_return(call);
-	trunk_heard(call, leg, 200);
 }
 
 void setup_fork_ended(struct call *call, struct leg *leg, int status)
