@@ -252,9 +252,9 @@ static int build_upper(struct sbc *sbc)
 		err = registrar_create(&sbc->registrar, &registrar,
 				       sbc->config);
 	calls.registrar = sbc->registrar;
+	calls.trunks = sbc->trunks;
 	calls.keepalive = sbc->keepalive;
 	if (!err)
-	calls.trunks = sbc->trunks;
 		err = calls_create(&sbc->calls, &calls, sbc->config);
 	passes.registrar = sbc->registrar;
 	passes.keepalive = sbc->keepalive;
