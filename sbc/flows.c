@@ -109,6 +109,14 @@ void flows_moved(void *arg, const struct binding *b,
 		passes_follow(sbc->passes, b, from);
 }
 
+void flows_away(void *arg, const struct binding *b, const struct addr *via)
+{
+	struct sbc *sbc = arg;
+
+	if (sbc->calls)
+		calls_away(sbc->calls, b, via);
+}
+
 void flows_kind(void *arg, uint64_t id, const struct nat_kind *kind)
 {
 	struct sbc *sbc = arg;

@@ -156,6 +156,7 @@ static int build_lower(struct sbc *sbc)
 	struct screen_conf screen = {.rate = g->source_rate};
 	struct sip_conf sip = {
 		.request = dispatch,
+		.stray = dispatch_stray,
 		.may_answer = dispatch_may_answer,
 		.heard = flows_heard,
 		.answered = flows_answered,
@@ -206,6 +207,7 @@ static int build_upper(struct sbc *sbc)
 		.is_on_link = flows_is_on_link,
 		.trunk_at = flows_trunk_at,
 		.moved = flows_moved,
+		.away = flows_away,
 		.arg = sbc,
 	};
 	struct calls_conf calls = {

@@ -68,6 +68,8 @@ int sbc_run(const char *config_path, const char *data_dir);
 
 /* dispatch.c: the front door.  Every request outside a dialog comes here. */
 void dispatch(void *arg, struct sip_request *req);
+/* A request of a dialog that nobody here knows. */
+bool dispatch_stray(void *arg, struct sip_request *req);
 /* May a bad request of this peer be answered?  Realm option strangers. */
 bool dispatch_may_answer(void *arg, const struct sip_flow *flow,
 			 const char *realm);
@@ -81,6 +83,7 @@ void flows_answered(void *arg, const struct sip_flow *flow, uint64_t token,
 void flows_event(void *arg, struct keep *k, enum keep_event event);
 void flows_moved(void *arg, const struct binding *b,
 		 const struct sip_flow *from);
+void flows_away(void *arg, const struct binding *b, const struct addr *via);
 void flows_kind(void *arg, uint64_t id, const struct nat_kind *kind);
 bool flows_is_on_link(void *arg, const struct addr *a);
 const struct conf_trunk *flows_trunk_at(void *arg, const char *realm,

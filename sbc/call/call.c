@@ -27,6 +27,7 @@ int calls_create(struct calls **out, const struct calls_conf *conf,
 	calls->config = config_ref(config);
 	list_init(&calls->all);
 	list_init(&calls->lingering);
+	list_init(&calls->strays);
 	hash_init(&calls->by_invite);
 	hash_init(&calls->by_dialog);
 	*out = calls;
@@ -55,10 +56,16 @@ static void call_free(struct call *call)
 	free(call);
 }
 
+void call_dissolve(struct call *call)
+{
+	call_free(call);
+}
+
 void calls_destroy(struct calls *calls)
 {
 	if (!calls)
 		return;
+	adopt_clear(calls);
 	list_for_each_safe (pos, &calls->all)
 		call_free(list_entry(pos, struct call, node));
 	list_for_each_safe (pos, &calls->lingering)
@@ -108,6 +115,8 @@ struct leg_conf call_leg_conf(struct call *call, const struct conf_realm *realm,
 			      bool is_trunk)
 {
 	const struct calls_conf *conf = &call->owner->conf;
+	const struct conf_trunk *trunk =
+		is_trunk ? config_trunk(call->owner->config, peer) : NULL;
 
 	return (struct leg_conf){
 		.loop = conf->loop,
@@ -118,6 +127,7 @@ struct leg_conf call_leg_conf(struct call *call, const struct conf_realm *realm,
 			    !conf->is_on_link(conf->arg, &flow->remote),
 		.worker = call->worker,
 		.realm = realm,
+		.policy = trunk ? &trunk->policy : &realm->policy,
 		.peer = peer,
 		.is_trunk = is_trunk,
 		.index = &call->owner->by_dialog,
@@ -249,7 +259,8 @@ void call_ending(struct call *call, const char *cause)
 {
 	if (!call->cause) {
 		call->cause = cause;
-		record_end(call);
+		if (!call->adopted)
+			record_end(call);
 	}
 	call->state = CALL_ENDING;
 	transfer_call_ending(call);

@@ -62,6 +62,14 @@ void calls_follow(struct calls *calls, const struct binding *b,
  * +sip.instance say that it is the same device and their flow is dead.
  */
 void calls_appeared(struct calls *calls, const struct binding *b);
+/* What @b's phone has to be told goes to the box at @via: the phone is there. */
+void calls_away(struct calls *calls, const struct binding *b,
+		const struct addr *via);
+/* A request of no dialog here: of another box's?  As sip_conf.stray(). */
+bool calls_stray(struct calls *calls, struct sip_request *req);
+/* OPTIONS to a user that another box sealed: have we got a dialog?  0: it is no
+ * such request; else the status to answer. */
+int calls_hear(struct calls *calls, const struct sip_view *view);
 unsigned calls_count(const struct calls *calls);
 
 /*

@@ -72,7 +72,7 @@ static void move(struct call *call, struct leg *leg, const struct binding *b)
 {
 	log_info("leg.followed", kv_s("call", call->id),
 		 kv_s("peer", leg_peer(leg)), kv_a("to", &b->to.remote));
-	leg_move(leg, &b->to);
+	leg_detour(leg, &b->to, NULL);
 	leg_expect_from(leg, &b->flow);
 }
 
@@ -89,7 +89,7 @@ static void consider(struct call *call, struct leg *leg,
 	n = living(call, leg, found);
 	if (!is_its(call, leg, b, n))
 		return;
-	if (leg_is_adrift(leg) ||
+	if (leg_is_adrift(leg) || leg_is_detoured(leg) ||
 	    (leg_is_cut_off(leg) && !is_held(leg, found, n)))
 		move(call, leg, b);
 	else

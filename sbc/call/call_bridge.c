@@ -22,22 +22,45 @@ static int status_of(int err)
 	case -EAGAIN: /* it is being changed from there: glare */
 		return 491;
 	case -EINVAL:
+	case -EOPNOTSUPP:
 		return 488;
 	default:
 		return 503;
 	}
 }
 
-/* The peer of @leg wants another session: ask the other peer. */
+/* While it rings, whom the caller hears already. */
+static struct leg *partner(const struct call *call, const struct leg *leg)
+{
+	if (call->state != CALL_RINGING)
+		return other(call, leg);
+	return leg == call->a       ? call->early
+	       : leg == call->early ? call->a
+				    : NULL;
+}
+
+static int carry_change(struct call *call, const struct leg *leg,
+			const struct sdp *offer)
+{
+	struct leg *to = partner(call, leg);
+
+	if (call->state == CALL_ENDING || transfer_is_joining(call))
+		return -EAGAIN;
+	if (!to)
+		return -EOPNOTSUPP;
+	adopt_name(call, to, leg);
+	return leg_change_is_update(leg) ? leg_update(to, offer)
+					 : leg_change(to, offer);
+}
+
+/* The peer of @leg wants another session: ask the other peer, unless he cannot
+ * be asked and need not. */
 static void change(void *arg, struct leg *leg, const struct sdp *offer)
 {
-	struct call *call = arg;
-	struct leg *to = other(call, leg);
-	int err = -EAGAIN;
+	int err = carry_change(arg, leg, offer);
 
-	if (call->state == CALL_UP && to && !transfer_is_joining(call))
-		err = leg_change(to, offer);
-
+	if (err == -EOPNOTSUPP && !leg_change_keep(leg))
+		return;
 	if (err)
 		leg_change_answer(leg, status_of(err), NULL);
 }
@@ -50,33 +73,36 @@ static void change_cancelled(void *arg, struct leg *leg)
 		leg_change_cancel(other(call, leg));
 }
 
+/* @leg took no UPDATE though it said so; a re-INVITE it has to. */
+static bool by_reinvite(struct leg *asker, struct leg *leg, int status)
+{
+	return (status == 405 || status == 501) &&
+	       leg_change_is_update(asker) &&
+	       !leg_change(leg, leg_description(asker));
+}
+
 static void changed(void *arg, struct leg *leg, int status,
 		    const struct sdp *sdp)
 {
 	struct call *call = arg;
-	struct leg *asker = other(call, leg);
+	struct leg *asker = partner(call, leg);
 	bool late = leg_owes_answer(leg);
 	int err;
 
-	if (!asker)
+	if (!asker || by_reinvite(asker, leg, status))
 		return;
-	if (call->restoring) {
-		call->restoring = false;
-		leg_change_ack(leg, NULL);
-		return;
-	}
 	err = leg_change_answer(
 		asker, status < 300 ? 200 : route_map_status(status), sdp);
 	if (status >= 300)
 		return;
-	leg_bridge(call->a, call->b);
+	leg_bridge(asker, leg);
 	if (!late)
 		leg_change_ack(leg, NULL);
 	else if (err) /* nobody will answer that offer: the session stays */
 		leg_change_ack(leg, leg_description(asker));
 	/* The asker gave up while the other side agreed: take it back. */
 	if (!late && err)
-		call->restoring = !leg_change(leg, leg_description(asker));
+		leg_offer_again(leg, leg_description(asker));
 }
 
 void bridge_ack(struct call *call, struct leg *leg, const struct sdp *answer)
@@ -85,6 +111,26 @@ void bridge_ack(struct call *call, struct leg *leg, const struct sdp *answer)
 		return;
 	call_ending(call, "gone");
 	call_hangup_legs(call, NULL, NULL);
+}
+
+/* The caller's PRACK answered the offer that the callee's 18x brought. */
+static void pracked(void *arg, struct leg *leg, const struct sdp *sdp)
+{
+	struct call *call = arg;
+	struct leg *to = partner(call, leg);
+	int err;
+
+	if (!to)
+		return; /* whose it was has gone; the next one is asked */
+	/* A callee that did not wait for it gets it with the ACK. */
+	err = leg_state(to) == LEG_ANSWERED ? leg_ack(to, sdp)
+					    : leg_prack(to, sdp);
+	if (err) {
+		call_ending(call, "gone");
+		call_hangup_legs(call, NULL, NULL);
+		return;
+	}
+	leg_bridge(leg, to);
 }
 
 /* An ACK arrived; when it brought the answer to a late offer, the other
@@ -101,6 +147,9 @@ static void acked(void *arg, struct leg *leg, const struct sdp *sdp)
 	else if (leg_is_changing(to))
 		leg_change_ack(to, sdp);
 	leg_bridge(call->a, call->b);
+	/* An 18x bound the caller to what another target said. */
+	if (leg_is_outdated(leg))
+		leg_offer_again(leg, leg_description(to));
 }
 
 static void info(void *arg, struct leg *leg, const struct sip_view *view)
@@ -197,6 +246,7 @@ static void offered(void *arg, struct leg *leg, int status,
 
 const struct leg_ops call_leg_ops = {
 	.progress = setup_progress,
+	.pracked = pracked,
 	.answered = setup_answered,
 	.acked = acked,
 	.change = change,
@@ -211,6 +261,7 @@ const struct leg_ops call_leg_ops = {
 	.adrift = adrift,
 	.lost = lost,
 	.moved = moved,
+	.vouched = adopt_vouched,
 };
 
 /* ---- watching the media -------------------------------------------------------- */

@@ -17,6 +17,7 @@ enum {
 	 * flow and still wait for what may come of the first. */
 	CALL_LEGS = 1 + 2 * LIMIT_FORKS,
 	CALL_ID_CHARS = 16,
+	CALLS_SPENT = 256,
 };
 
 /* One way to the phone that is being asked: call_fork.c. */
@@ -34,7 +35,6 @@ struct call_attempt {
 	int status; /* 0 = no answer yet */
 };
 
-/* For its call detail record: call_cdr.c. */
 /* The trunk that is being asked: call_trunk.c. */
 enum { CALL_WAYS = 4 };
 struct call_trunk {
@@ -46,6 +46,7 @@ struct call_trunk {
 	struct timer silence;
 };
 
+/* For its call detail record: call_cdr.c. */
 struct call_record {
 	char id[CDR_ID_CHARS + 1];
 	char from[LIMIT_USER_BYTES], to[LIMIT_USER_BYTES]; /* as received */
@@ -65,6 +66,13 @@ struct calls {
 	struct hash by_dialog; /* legs */
 	unsigned n;
 	unsigned other_host; /* calls that have media from an unknown host */
+	/* call_adopt.c: whose boxes are asked; dialogs that saw their BYE. */
+	struct list strays;
+	unsigned n_strays, n_spent;
+	struct {
+		uint32_t key;
+		mono_ms until;
+	} spent[CALLS_SPENT];
 	uint64_t last_number;
 };
 
@@ -79,7 +87,9 @@ struct call {
 	char *display; /* From display name, or NULL */
 	char *invite_key;
 	enum call_state state;
-	bool over; /* in calls->lingering */
+	bool over;       /* in calls->lingering */
+	bool adopted;    /* another box made it: call_adopt.c */
+	mono_ms touched; /* adopted: something was said in it */
 	unsigned worker;
 	int max_forwards; /* of the INVITEs that we send; -1 = none left */
 	wall_ms started_at, answered_at;
@@ -103,13 +113,12 @@ struct call {
 	int best;          /* best final answer so far, 0 = none */
 	bool was_refused;  /* somebody at this target said no */
 	bool target_stops; /* an answer that ends the search (6xx, 4xx) */
-	bool restoring;    /* a re-INVITE of our own is under way */
 	struct timer ring, watch, reap;
 	unsigned media_timeout_ms, media_timeout_hold_ms; /* 0 = off */
 	unsigned told_a, told_b; /* of each leg's media, to the log */
 	bool has_other_host;
 	struct transfer *transfer; /* that it takes part in; or NULL */
-	const char *cause; /* why it ended, once it is ending */
+	const char *cause;         /* why it ended, once it is ending */
 	int status; /* the refusal that the caller gets; set before
 		       call_ending(); 0 = none */
 	struct call_record record;
@@ -154,7 +163,16 @@ void record_end(struct call *call);
 void record_refused(struct calls *calls, const struct sip_view *view,
 		    const struct registrar_peer *caller, int status);
 
+/* call_adopt.c */
+/* Our Contact to @leg's peer tells other boxes of @other from now on. */
+void adopt_name(struct call *call, struct leg *leg, const struct leg *other);
+/* A leg's vouched(). */
+bool adopt_vouched(void *arg, struct leg *leg, const struct sip_view *view);
+void adopt_clear(struct calls *calls);
+
 /* call.c */
+/* Free it without a word to anybody; not from within a leg's callback. */
+void call_dissolve(struct call *call);
 struct call *call_create(struct calls *calls, const struct sip_view *invite,
 			 const char *key);
 /* A leg of conf filled in for @realm and @flow; add to the call what it
@@ -211,6 +229,9 @@ int setup_find_targets(struct calls *calls, const struct registrar_peer *caller,
 		       const char *host, const char *user,
 		       struct route_result *to, uint64_t *only);
 void setup_next_target(struct call *call);
+/* A target that could not even be asked: its status; it counts as one. */
+int setup_status_of(int err);
+void setup_note_failure(struct call *call, int status);
 /* One more leg that asks: counts as ringing.  *@out is the call's. */
 int setup_start_leg(struct call *call, const struct leg_conf *conf,
 		    const struct sip_dialog_conf *dialog, const char *path,
@@ -227,6 +248,3 @@ void bridge_watch(struct call *call);
 void bridge_unwatch(struct call *call);
 
 #endif
-/* A target that could not even be asked: its status; it counts as one. */
-int setup_status_of(int err);
-void setup_note_failure(struct call *call, int status);

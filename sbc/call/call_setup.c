@@ -175,6 +175,29 @@ static void ring_timed_out(void *arg)
 	setup_next_target(call);
 }
 
+/* Who demands what we do not do with it (RFC 3261 8.2.2.3), or cannot do what
+ * it has to (21.4.15). */
+static bool refuse_100rel(struct sip_request *req,
+			  const struct registrar_peer *caller)
+{
+	const struct sip_view *view = sip_request_view(req);
+	enum conf_rel100 policy = caller->trunk ? caller->trunk->policy.rel100
+						: caller->realm->policy.rel100;
+	bool off = policy == CONF_REL100_OFF;
+	struct sip_header h = {off ? "Unsupported" : "Require", "100rel"};
+
+	if (off ? !view->requires_100rel
+		: policy != CONF_REL100_REQUIRE || view->supports_100rel ||
+			  view->requires_100rel)
+		return false;
+	sip_request_answer(req, &(struct sip_message){
+					.status = off ? 420 : 421,
+					.headers = &h,
+					.n_headers = 1,
+				});
+	return true;
+}
+
 void calls_invite(struct calls *calls, struct sip_request *req)
 {
 	const struct sip_view *view = sip_request_view(req);
@@ -198,6 +221,8 @@ void calls_invite(struct calls *calls, struct sip_request *req)
 		refuse(req, 482, 0);
 		return;
 	}
+	if (refuse_100rel(req, &caller))
+		return;
 	status = admit(calls, view, &caller, &targets, &only);
 	if (status) {
 		record_refused(calls, view, &caller, status);
@@ -260,15 +285,29 @@ static int invite_leg(struct call *call, struct leg *leg,
 	} else {
 		offer = leg_description(call->a);
 	}
+	adopt_name(call, leg, call->a);
 	err = leg_invite(leg, offer, call->max_forwards, headers, n_headers);
 	sdp_free(of_other);
 	return err;
+}
+
+/*
+ * Without an offer of the caller's the callee makes one: in a reliable 18x only
+ * where the caller's PRACK can answer it, and nobody else makes one as well
+ * (RFC 3262 5).  Else it comes with the 2xx.
+ */
+static bool must_offer_late(const struct call *call)
+{
+	if (!call->a || transfer_brings(call) || leg_description(call->a))
+		return false;
+	return !leg_can_100rel(call->a) || call->n_forks > 1;
 }
 
 int setup_start_leg(struct call *call, const struct leg_conf *conf,
 		    const struct sip_dialog_conf *dialog, const char *path,
 		    struct leg **out)
 {
+	struct leg_conf able = *conf;
 	struct sip_dialog_conf named = *dialog;
 	struct sip_header route = {"Route", path};
 	struct leg *leg;
@@ -277,7 +316,8 @@ int setup_start_leg(struct call *call, const struct leg_conf *conf,
 	named.local_user = call->from[0] ? call->from : NULL;
 	named.local_display = call->display;
 	named.remote_user = call->to;
-	err = leg_create_out(&leg, conf, &named);
+	able.no_100rel = must_offer_late(call);
+	err = leg_create_out(&leg, &able, &named);
 	if (err)
 		return err;
 	err = call_add_leg(call, leg);
@@ -409,6 +449,7 @@ void setup_answered(void *arg, struct leg *leg, const struct sdp *sdp)
 		transfer_answered(call, leg);
 		return;
 	}
+	adopt_name(call, call->a, leg);
 	if (leg_answer(call->a, sdp)) {
 		call_ending(call, "no-resources");
 		leg_hangup(leg, NULL);

@@ -101,7 +101,8 @@ static bool is_wanted(const struct leg *leg)
 {
 	enum leg_state from = leg->incoming ? LEG_CALLING : LEG_RINGING;
 
-	if (!leg->conf.keepalive || leg->keepalive == CONF_KA_OFF)
+	if (!leg->conf.keepalive || leg->keepalive == CONF_KA_OFF ||
+	    leg->detoured)
 		return false;
 	/* A trunk has an address of its own and a way that its operator
 	 * answers for, unless it shows a NAT. */
@@ -216,9 +217,21 @@ static bool is_from_peer(const struct leg *leg, const struct sip_flow *flow)
 	       sip_flow_equal(flow, &leg->source);
 }
 
+/* Another box of ours stands in the way, and answers for who is behind it. */
+static bool is_vouched(struct leg *leg, const struct sip_view *view)
+{
+	const struct leg_ops *ops = leg->conf.ops;
+	bool is = ops->vouched && ops->vouched(leg->conf.arg, leg, view);
+
+	sip_dialog_hold_target(leg->dialog, is || leg->detoured);
+	return is;
+}
+
 bool flow_admit(struct leg *leg, struct sip_txn *txn,
 		const struct sip_view *view)
 {
+	if (is_vouched(leg, view))
+		return true;
 	if (is_from_peer(leg, &view->flow)) {
 		/* a trunk connected again */
 		if (leg->conf.is_trunk && view->flow.conn != leg->flow.conn)
@@ -227,7 +240,7 @@ bool flow_admit(struct leg *leg, struct sip_txn *txn,
 	}
 	if (!leg->conf.ops->moved(leg->conf.arg, leg, txn, view))
 		return false;
-	leg_move(leg, &view->flow);
+	leg_detour(leg, &view->flow, NULL);
 	/* What was shown was shown of the old way. */
 	leg->nat = (struct nat_verdict){0};
 	flow_judge(leg, view, NULL);
@@ -245,6 +258,23 @@ void leg_move(struct leg *leg, const struct sip_flow *flow)
 	if (elsewhere) /* its media may come from there now */
 		offer_tell(leg);
 	leg_repeat_bye(leg);
+}
+
+int leg_detour(struct leg *leg, const struct sip_flow *flow, const char *route)
+{
+	int err = sip_dialog_detour(leg->dialog, route);
+
+	if (err)
+		return err;
+	leg->detoured = route != NULL;
+	sip_dialog_hold_target(leg->dialog, leg->detoured);
+	leg_move(leg, flow);
+	return 0;
+}
+
+bool leg_is_detoured(const struct leg *leg)
+{
+	return leg->detoured;
 }
 
 void leg_expect_from(struct leg *leg, const struct sip_flow *flow)

@@ -74,6 +74,10 @@ struct registrar_conf {
 	 * lost its former binding. */
 	void (*moved)(void *arg, const struct binding *b,
 		      const struct sip_flow *from);
+	/* The phone of @b, which ends now, is with another box of ours, which
+	 * takes requests for it at @via.  NULL = nobody wants to know. */
+	void (*away)(void *arg, const struct binding *b,
+		     const struct addr *via);
 	void *arg;
 };
 
@@ -108,6 +112,35 @@ const struct conf_trunk *registrar_trunk_of(const struct registrar *reg,
  */
 const struct binding *registrar_by_token(struct registrar *reg,
 					 const char *user);
+/* ---- what boxes with one flow_key tell each other ---------------------------- */
+
+/* What it is for: sealed for one purpose it serves no other. */
+enum registrar_seal {
+	SEAL_DIALOG = 2, /* call/: a dialog's other side */
+	SEAL_PASS,       /* call/: a box brings a request of another's dialog */
+	SEAL_ASK,        /* call/: does it know this dialog? */
+	SEAL_MOVED,      /* registrar/: a phone is with us now */
+};
+/* So that a Contact stays below 400 bytes; sealed with NUL. */
+enum { REGISTRAR_PLAIN_MAX = 250, REGISTRAR_SEALED_MAX = 360 };
+/* There are other boxes: option flow_key is written. */
+bool registrar_shares_key(const struct registrar *reg);
+/* Seal @plain as the user part of a URI, to be opened with the same @context
+ * (NULL = none).  -ENOSPC: too long; -ENOKEY, -EIO. */
+int registrar_seal(struct registrar *reg, enum registrar_seal kind,
+		   const char *context, struct str plain,
+		   char out[REGISTRAR_SEALED_MAX]);
+/* -EINVAL: forged, changed, or not of this key, kind and context. */
+int registrar_unseal(struct registrar *reg, enum registrar_seal kind,
+		     const char *context, const char *text,
+		     uint8_t plain[REGISTRAR_PLAIN_MAX], size_t *n);
+/*
+ * OPTIONS to a user that another box sealed: a phone of ours has registered
+ * there.  Its binding here ends, its dialogs go by way of that box.  0: it is
+ * no such request; else the status to answer.
+ */
+int registrar_hear(struct registrar *reg, const struct sip_view *view);
+
 /* The route set that the trunk gave for requests of @phone's (Service-Route,
  * RFC 3608), as a Route header's value; NULL = none. */
 const char *registrar_service_route(const struct registrar *reg,

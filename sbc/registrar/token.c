@@ -1,5 +1,6 @@
 /*
- * token.c - the sealed user part that stands for a binding at another server
+ * token.c - the sealed user parts that stand for a binding at another server,
+ * or tell another box of ours what it must know
  *
  * SPDX-License-Identifier: Apache-2.0
  *
@@ -24,6 +25,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/pack.h"
 #include "core/rand.h"
 
 enum {
@@ -35,10 +37,12 @@ enum {
 	HEAD_BYTES = 1 + TAG_BYTES,
 	PLAIN_MAX = 8 + 6 + 1 + 2 * (16 + 2),
 	SEALED_MAX = HEAD_BYTES + PLAIN_MAX,
+	LONGEST = HEAD_BYTES + TOKEN_PLAIN_MAX,
 	KIND_TCP = 1,
 	KIND_V6 = 2,
 };
 _Static_assert((SEALED_MAX * 8 + 5) / 6 < TOKEN_MAX, "a token has no room");
+_Static_assert((LONGEST * 8 + 5) / 6 < TOKEN_SEALED_MAX, "no room");
 
 struct token_key {
 	uint8_t siv[SIV_KEY_BYTES], name[NAME_KEY_BYTES];
@@ -197,24 +201,6 @@ static size_t decode(const char *text, uint8_t *out, size_t cap)
 
 /* ---- what is inside ------------------------------------------------------------------ */
 
-static void put_number(struct buf *b, uint64_t value, unsigned bytes)
-{
-	while (bytes--) {
-		uint8_t byte = (uint8_t)(value >> (8 * bytes));
-
-		buf_put(b, &byte, 1);
-	}
-}
-
-static void put_addr(struct buf *b, const struct addr *a, bool v6)
-{
-	if (v6)
-		buf_put(b, &a->in6.sin6_addr, 16);
-	else
-		buf_put(b, &a->in.sin_addr, 4);
-	put_number(b, addr_port(a), 2);
-}
-
 static bool is_v6(const struct addr *a)
 {
 	return addr_family(a) == AF_INET6;
@@ -226,32 +212,15 @@ static size_t write_plain(const struct token *t, char mem[PLAIN_MAX + 1])
 	struct buf b;
 
 	buf_init(&b, mem, PLAIN_MAX + 1);
-	put_number(&b, t->id, 8);
-	put_number(&b, (uint64_t)t->issued, 6);
-	put_number(&b,
-		   (t->flow.transport == SIP_TCP ? KIND_TCP : 0) |
-			   (v6 ? KIND_V6 : 0),
-		   1);
-	put_addr(&b, &t->flow.remote, v6);
-	put_addr(&b, &t->flow.local, v6);
+	pack_number(&b, t->id, 8);
+	pack_number(&b, (uint64_t)t->issued, 6);
+	pack_number(&b,
+		    (t->flow.transport == SIP_TCP ? KIND_TCP : 0) |
+			    (v6 ? KIND_V6 : 0),
+		    1);
+	pack_host(&b, &t->flow.remote);
+	pack_host(&b, &t->flow.local);
 	return b.n;
-}
-
-static void read_addr(struct cursor *c, bool v6, struct addr *out)
-{
-	const uint8_t *bytes = cursor_take(c, v6 ? 16 : 4);
-
-	memset(out, 0, sizeof(*out));
-	if (!bytes)
-		return;
-	if (v6) {
-		out->in6.sin6_family = AF_INET6;
-		memcpy(&out->in6.sin6_addr, bytes, 16);
-	} else {
-		out->in.sin_family = AF_INET;
-		memcpy(&out->in.sin_addr, bytes, 4);
-	}
-	addr_set_port(out, cursor_u16(c));
 }
 
 static int read_plain(const uint8_t *bytes, size_t n, struct token *out)
@@ -264,8 +233,8 @@ static int read_plain(const uint8_t *bytes, size_t n, struct token *out)
 	t.issued |= cursor_u32(&c);
 	kind = cursor_u8(&c);
 	t.flow.transport = kind & KIND_TCP ? SIP_TCP : SIP_UDP;
-	read_addr(&c, kind & KIND_V6, &t.flow.remote);
-	read_addr(&c, kind & KIND_V6, &t.flow.local);
+	unpack_host(&c, kind & KIND_V6, &t.flow.remote);
+	unpack_host(&c, kind & KIND_V6, &t.flow.local);
 	if (c.bad || cursor_left(&c) || kind > (KIND_TCP | KIND_V6))
 		return -EINVAL;
 	*out = t;
@@ -274,35 +243,33 @@ static int read_plain(const uint8_t *bytes, size_t n, struct token *out)
 
 /* ---- sealing ------------------------------------------------------------------------- */
 
-int token_seal(const struct token_key *key, const struct token *t,
-	       char out[TOKEN_MAX])
+/* @sealed[0] is the kind; the tag is put behind it, the text behind that. */
+static int seal(const struct token_key *key, uint8_t *sealed,
+		const char *context, const void *plain, int n)
 {
-	uint8_t sealed[SEALED_MAX] = {VERSION};
-	char plain[PLAIN_MAX + 1];
-	int n = (int)write_plain(t, plain), done;
 	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+	int done = 0, len = context ? (int)strlen(context) : 0;
 	bool ok;
 
 	ok = ctx &&
 	     EVP_EncryptInit_ex(ctx, key->cipher, NULL, key->siv, NULL) == 1 &&
 	     EVP_EncryptUpdate(ctx, NULL, &done, sealed, 1) == 1 &&
-	     EVP_EncryptUpdate(ctx, sealed + HEAD_BYTES, &done,
-			       (const uint8_t *)plain, n) == 1 &&
+	     (!len || EVP_EncryptUpdate(ctx, NULL, &done,
+					(const uint8_t *)context, len) == 1) &&
+	     EVP_EncryptUpdate(ctx, sealed + HEAD_BYTES, &done, plain, n) ==
+		     1 &&
 	     done == n &&
 	     EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, TAG_BYTES,
 				 sealed + 1) == 1;
 	EVP_CIPHER_CTX_free(ctx);
-	if (!ok)
-		return -EIO;
-	encode(sealed, (size_t)(HEAD_BYTES + n), out);
-	return 0;
+	return ok ? 0 : -EIO;
 }
 
-static bool unseal(const struct token_key *key, uint8_t *sealed, int n,
-		   uint8_t *plain)
+static bool unseal(const struct token_key *key, uint8_t *sealed,
+		   const char *context, int n, uint8_t *plain)
 {
 	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
-	int done = 0;
+	int done = 0, len = context ? (int)strlen(context) : 0;
 	bool ok;
 
 	ok = ctx &&
@@ -310,11 +277,26 @@ static bool unseal(const struct token_key *key, uint8_t *sealed, int n,
 	     EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, TAG_BYTES,
 				 sealed + 1) == 1 &&
 	     EVP_DecryptUpdate(ctx, NULL, &done, sealed, 1) == 1 &&
+	     (!len || EVP_DecryptUpdate(ctx, NULL, &done,
+					(const uint8_t *)context, len) == 1) &&
 	     EVP_DecryptUpdate(ctx, plain, &done, sealed + HEAD_BYTES, n) ==
 		     1 &&
 	     done == n;
 	EVP_CIPHER_CTX_free(ctx);
 	return ok;
+}
+
+int token_seal(const struct token_key *key, const struct token *t,
+	       char out[TOKEN_MAX])
+{
+	uint8_t sealed[SEALED_MAX] = {VERSION};
+	char plain[PLAIN_MAX + 1];
+	int n = (int)write_plain(t, plain);
+	int err = seal(key, sealed, NULL, plain, n);
+
+	if (!err)
+		encode(sealed, (size_t)(HEAD_BYTES + n), out);
+	return err;
 }
 
 int token_open(const struct token_key *key, const char *text, struct token *out)
@@ -323,9 +305,50 @@ int token_open(const struct token_key *key, const char *text, struct token *out)
 	size_t n = decode(text, sealed, sizeof(sealed));
 
 	if (n <= HEAD_BYTES || sealed[0] != VERSION ||
-	    !unseal(key, sealed, (int)(n - HEAD_BYTES), plain))
+	    !unseal(key, sealed, NULL, (int)(n - HEAD_BYTES), plain))
 		return -EINVAL;
 	return read_plain(plain, n - HEAD_BYTES, out);
+}
+
+int token_seal_bytes(const struct token_key *key, uint8_t kind,
+		     const char *context, struct str plain,
+		     char out[TOKEN_SEALED_MAX])
+{
+	uint8_t sealed[LONGEST] = {kind};
+	int err;
+
+	if (plain.n > TOKEN_PLAIN_MAX || !plain.n)
+		return -ENOSPC;
+	err = seal(key, sealed, context, plain.p, (int)plain.n);
+	if (!err)
+		encode(sealed, HEAD_BYTES + plain.n, out);
+	return err;
+}
+
+int token_open_bytes(const struct token_key *key, uint8_t kind,
+		     const char *context, const char *text,
+		     uint8_t plain[TOKEN_PLAIN_MAX], size_t *n)
+{
+	uint8_t sealed[LONGEST];
+	size_t have = decode(text, sealed, sizeof(sealed));
+
+	if (have <= HEAD_BYTES || sealed[0] != kind || kind == VERSION ||
+	    !unseal(key, sealed, context, (int)(have - HEAD_BYTES), plain))
+		return -EINVAL;
+	*n = have - HEAD_BYTES;
+	return 0;
+}
+
+int token_digest(const struct token_key *key, const char *text,
+		 uint8_t out[TOKEN_DIGEST_BYTES])
+{
+	uint8_t mac[EVP_MAX_MD_SIZE];
+
+	if (!HMAC(EVP_sha256(), key->name, NAME_KEY_BYTES,
+		  (const uint8_t *)text, strlen(text), mac, NULL))
+		return -EIO;
+	memcpy(out, mac, TOKEN_DIGEST_BYTES);
+	return 0;
 }
 
 int token_call_id(const struct token_key *key, uint64_t id, wall_ms issued,
@@ -336,8 +359,8 @@ int token_call_id(const struct token_key *key, uint64_t id, wall_ms issued,
 	struct buf b;
 
 	buf_init(&b, text, sizeof(text));
-	put_number(&b, id, 8);
-	put_number(&b, (uint64_t)issued, 8);
+	pack_number(&b, id, 8);
+	pack_number(&b, (uint64_t)issued, 8);
 	if (!HMAC(EVP_sha256(), key->name, NAME_KEY_BYTES,
 		  (const uint8_t *)text, b.n, mac, NULL))
 		return -EIO;

@@ -12,9 +12,11 @@
 #define SBC_REGISTRAR_TOKEN_H
 
 #include "core/clock.h"
+#include "registrar/registrar.h"
 #include "sip/sip.h"
 
 enum { TOKEN_MAX = 96, TOKEN_CALL_ID_MAX = 48 }; /* with NUL */
+enum { TOKEN_DIGEST_BYTES = 8 };
 
 struct token_key;
 
@@ -39,6 +41,24 @@ int token_seal(const struct token_key *key, const struct token *t,
 /* -EINVAL: @text is no token, or not of this key. */
 int token_open(const struct token_key *key, const char *text,
 	       struct token *out);
+/*
+ * The same for anything that boxes with one key tell each other: @kind (2..255)
+ * keeps what is meant for one purpose from serving another, and it opens only
+ * with the @context that it was sealed with.  -ENOSPC: longer than
+ * TOKEN_SEALED_MAX when it is sealed.
+ */
+enum { TOKEN_PLAIN_MAX = REGISTRAR_PLAIN_MAX };
+enum { TOKEN_SEALED_MAX = REGISTRAR_SEALED_MAX };
+int token_seal_bytes(const struct token_key *key, uint8_t kind,
+		     const char *context, struct str plain,
+		     char out[TOKEN_SEALED_MAX]);
+/* *@n bytes into @plain.  -EINVAL: not of this key, kind or context. */
+int token_open_bytes(const struct token_key *key, uint8_t kind,
+		     const char *context, const char *text,
+		     uint8_t plain[TOKEN_PLAIN_MAX], size_t *n);
+/* What two boxes call the same device, of @text that tells it. */
+int token_digest(const struct token_key *key, const char *text,
+		 uint8_t out[TOKEN_DIGEST_BYTES]);
 /* The Call-ID of the registration of binding @id at another server: the same
  * after a restart, and no one else's.  -EIO. */
 int token_call_id(const struct token_key *key, uint64_t id, wall_ms issued,

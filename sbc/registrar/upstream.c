@@ -95,6 +95,19 @@ static void open_key(struct registrar *reg)
 		reg->up.key = NULL;
 }
 
+const struct token_key *upstream_key(struct registrar *reg)
+{
+	open_key(reg);
+	return reg->up.key;
+}
+
+bool upstream_knows(const struct registrar *reg, const struct token *t)
+{
+	const struct up_reg *r = find(reg, t->id);
+
+	return r && r->issued == t->issued;
+}
+
 static struct up_reg *make(struct registrar *reg, const char *trunk,
 			   const char *phone, const char *realm, uint64_t id,
 			   wall_ms issued)

@@ -67,9 +67,20 @@ enum up_result { UP_GRANTED, UP_REFUSED, UP_FAILED, UP_FAILED_MAYBE };
 void upstream_settle(struct up_reg *r, enum up_result result, unsigned value);
 /* The trunk has not answered in time: the phone waits no longer. */
 void upstream_silent(struct up_reg *r);
+/* The key of our tokens, made at its first use; NULL: it cannot be. */
+const struct token_key *upstream_key(struct registrar *reg);
+/* @t is that of a registration of ours. */
+bool upstream_knows(const struct registrar *reg, const struct token *t);
 /* The trunk is back, or one registration is to try it: what is due, soon. */
 void upstream_refill(struct up_trunk *t);
 bool upstream_try_one(struct up_trunk *t);
+
+/* ---- handover.c ------------------------------------------------------------------------ */
+
+/* @trunk has granted binding @id of @phone, and lists in @view what it has: are
+ * there contacts that another box of ours made? */
+void handover_look(struct registrar *reg, const char *phone, uint64_t id,
+		   const struct conf_trunk *trunk, const struct sip_view *view);
 
 /* ---- upstream_send.c --------------------------------------------------------------- */
 

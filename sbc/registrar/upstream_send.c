@@ -466,14 +466,30 @@ static void take_service_route(struct up_reg *r, const struct sip_view *view)
 	r->service_route = b.n && !b.overflow ? strdup(text) : NULL;
 }
 
+/* May free @r. */
+static void granted(struct up_reg *r, const struct sip_view *view)
+{
+	struct registrar *reg = r->reg;
+	const struct conf_trunk *trunk =
+		config_trunk(reg->config, r->trunk->name);
+	char phone[LIMIT_NAME_BYTES];
+	bool is_del = r->is_del;
+	uint64_t id = r->id;
+
+	str_copy(phone, sizeof(phone), str_of(r->phone));
+	if (!is_del) {
+		take_service_route(r, view);
+		r->replaced[0] = '\0';
+	}
+	upstream_settle(r, UP_GRANTED, granted_s(r, view));
+	if (!is_del)
+		handover_look(reg, phone, id, trunk, view);
+}
+
 static void judge(struct up_reg *r, const struct sip_view *view)
 {
 	if (view->status < 300) {
-		if (!r->is_del) {
-			take_service_route(r, view);
-			r->replaced[0] = '\0';
-		}
-		upstream_settle(r, UP_GRANTED, granted_s(r, view));
+		granted(r, view);
 	} else if (view->status == 408 || view->internal) {
 		upstream_settle(r, UP_FAILED_MAYBE, 0);
 	} else if (view->status >= 500 && view->status < 600) {

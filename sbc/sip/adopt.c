@@ -160,6 +160,11 @@ void sip_dialog_mirror(struct sip_dialog *a, struct sip_dialog *b)
 	b->mirror = a;
 }
 
+void sip_dialog_hold_target(struct sip_dialog *d, bool is_held)
+{
+	d->holds_target = is_held;
+}
+
 int sip_dialog_detour(struct sip_dialog *d, const char *route)
 {
 	d->detour = route ? su_strdup(d->home, route) : NULL;

@@ -590,7 +590,7 @@ void sip_dialog_retarget(struct sip_dialog *d, const struct sip_view *view)
 {
 	const sip_t *s = view->msg;
 
-	if (s && dialog_usable_contact(s))
+	if (s && dialog_usable_contact(s) && !d->holds_target)
 		nta_leg_server_route(d->leg, NULL, dialog_usable_contact(s));
 }
 

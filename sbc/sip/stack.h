@@ -306,6 +306,7 @@ struct sip_dialog {
 	const char *detour;       /* Route before the route set; NULL = none */
 	uint32_t first_cseq;      /* of our first request; 0 = any */
 	struct sip_dialog *mirror;
+	bool holds_target; /* sip_dialog_retarget() does nothing */
 	struct credentials *as; /* NULL = none */
 	/* Early dialogs of an INVITE: early.c. */
 	bool is_early; /* only an 18x has named the leg's peer */
