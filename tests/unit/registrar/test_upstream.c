@@ -699,22 +699,40 @@ static void a_realm_that_becomes_ours_leaves_the_trunk(void **state)
 	assert_int_equal(phone_heard(), 200);
 }
 
-/* ---- 3000 random events, with a model of the trunk ---------------------------------------- */
+/* ---- 10 000 random events, with a model of the trunk -------------------------------------- */
 
-enum { CROWD = 8, STEPS = 3000, KNOWN = 64, UNDER_WAY = 64 };
+enum {
+	CROWD = 8,
+	STEPS = 10000,
+	KNOWN = 64,
+	UNDER_WAY = 64,
+	REFRESH_S = 400,   /* the longest that a registration lasts */
+	SHORTEST_S = 90,   /* the trunk grants nothing below */
+	DEAD_FOR_S = 1000, /* a phone without power */
+};
+
+#define USERS                                                                  \
+	{                                                                      \
+		"200", "201", "202", "203", "204", "205", "206", "207"         \
+	}
 
 static struct {
 	uint64_t seed;
 	bool is_up;
+	mono_ms changed; /* it went or came back */
 	struct known {
 		char token[128];
-		mono_ms until;
-	} known[KNOWN]; /* what the trunk has */
+		mono_ms until, apart; /* apart: since when we do not know it */
+	} known[KNOWN];               /* what the trunk has */
+	struct {
+		mono_ms dead_until, apart;
+	} phones[CROWD];
 	struct request {
 		struct sip_txn *txn;
 		char contact[256];
 	} requests[UNDER_WAY];
-	unsigned asked, answered, granted;
+	unsigned asked, answered, granted, too_short, restarts, deaths,
+		strangers;
 } world;
 
 static unsigned draw(unsigned n)
@@ -738,6 +756,8 @@ static void trunk_sets(const char *token, unsigned s)
 			k = at;
 	}
 	assert_non_null(k);
+	if (strcmp(k->token, token))
+		k->apart = clock_mono();
 	snprintf(k->token, sizeof(k->token), "%s", s ? token : "");
 	k->until = clock_mono() + SEC(s);
 }
@@ -773,6 +793,10 @@ static void answer_request(struct request *q, unsigned luck)
 	struct sip_view view = {.status = 200, .expires = -1};
 	struct sip_txn *txn = q->txn;
 
+	static const struct sip_header too_short[] = {{"Min-Expires", "90"},
+						      {NULL, NULL}};
+	unsigned s = (unsigned)atoi(strstr(q->contact, ";expires=") + 9);
+
 	q->txn = NULL;
 	if (!world.is_up || luck < 3) {
 		fake_no_response(txn, 408);
@@ -780,6 +804,10 @@ static void answer_request(struct request *q, unsigned luck)
 	}
 	if (luck < 9) {
 		view.status = luck < 5 ? 500 : luck < 7 ? 403 : 503;
+	} else if (s && (s < SHORTEST_S || luck == 9)) {
+		view.status = 423;
+		view.msg = too_short;
+		world.too_short++;
 	} else {
 		contact.expires = trunk_takes(q->contact);
 		view.contacts = &contact;
@@ -821,8 +849,7 @@ static void step_trunk(bool all)
 
 static void step_phone(struct rig *rig, unsigned n, int64_t expires)
 {
-	static const char *const users[CROWD] = {"200", "201", "202", "203",
-						 "204", "205", "206", "207"};
+	static const char *const users[CROWD] = USERS;
 	static char uris[CROWD][64];
 	static struct sip_contact contacts[CROWD];
 
@@ -863,23 +890,112 @@ static void crowd_config(struct rig *rig, const char *mode)
 	reload(rig, text);
 }
 
-/* With the trunk back both know the same, and in the end nobody; each REGISTER
- * was answered once. */
+/* It goes or comes back; when it was restarted it knows nobody. */
+static void turn_trunk(void)
+{
+	world.is_up = !world.is_up;
+	world.changed = clock_mono();
+	if (world.is_up && draw(2)) {
+		memset(world.known, 0, sizeof(world.known));
+		world.restarts++;
+	}
+}
+
+/* Somebody who does not know the password; the phone may be bound. */
+static void step_stranger(struct rig *rig, unsigned n)
+{
+	unsigned before = world.granted;
+
+	collect();
+	fake.verdict = draw(2) ? SIP_AUTH_NONE : SIP_AUTH_WRONG;
+	step_phone(rig, n, 60 + draw(200));
+	fake.verdict = SIP_AUTH_OK;
+	assert_int_equal(phone_heard(), 401);
+	before = world.granted;
+	collect();
+	assert_int_equal(world.granted, before);
+	world.strangers++;
+}
+
+static bool trunk_knows(struct rig *rig, const struct binding *b)
+{
+	for (unsigned i = 0; i < KNOWN; i++) {
+		const struct known *k = &world.known[i];
+
+		if (k->token[0] && k->until > clock_mono() &&
+		    registrar_by_token(rig->reg, k->token) == b)
+			return true;
+	}
+	return false;
+}
+
+/* No longer than a refresh, counted while the trunk is there. */
+static void is_apart(mono_ms *since, bool apart)
+{
+	if (!apart || !world.is_up)
+		*since = clock_mono();
+	if (*since < world.changed)
+		*since = world.changed;
+	assert_true(clock_mono() - *since <= SEC(REFRESH_S));
+}
+
+static void check_world(struct rig *rig)
+{
+	static const char *const users[CROWD] = USERS;
+	const struct binding *found[4];
+
+	for (unsigned i = 0; i < KNOWN; i++) {
+		struct known *k = &world.known[i];
+
+		is_apart(&k->apart,
+			 k->token[0] && k->until > clock_mono() &&
+				 !registrar_by_token(rig->reg, k->token));
+	}
+	for (unsigned i = 0; i < CROWD; i++) {
+		unsigned n = registrar_find(rig->reg, users[i], found, 4);
+		bool apart = false;
+
+		while (n)
+			apart |= !trunk_knows(rig, found[--n]);
+		is_apart(&world.phones[i].apart, apart);
+	}
+}
+
+/* One of the phones does something, if it lives. */
+static void step_somebody(struct rig *rig)
+{
+	unsigned n = draw(CROWD), what = draw(400);
+	mono_ms *dead_until = &world.phones[n].dead_until;
+
+	if (what == 0) {
+		*dead_until = clock_mono() + SEC(DEAD_FOR_S);
+		world.deaths++;
+	}
+	if (what < 10)
+		step_stranger(rig, n);
+	else if (clock_mono() >= *dead_until)
+		step_phone(rig, n, draw(6) ? 60 + draw(200) : 0);
+}
+
+/* Nobody is known to one side only for longer than a refresh.  With the trunk
+ * back both know the same, and in the end nobody; each REGISTER was answered
+ * once, and none of a stranger's with 200. */
 static void run_crowd(struct rig *rig, uint64_t seed, const char *mode)
 {
 	memset(&world, 0, sizeof(world));
 	world.seed = seed;
 	world.is_up = true;
+	world.changed = clock_mono();
 	crowd_config(rig, mode);
 	fake_forget();
 	for (unsigned i = 0; i < STEPS; i++) {
 		if (!draw(150))
-			world.is_up = !world.is_up;
+			turn_trunk();
 		if (draw(3))
-			step_phone(rig, draw(CROWD),
-				   draw(6) ? 60 + draw(200) : 0);
+			step_somebody(rig);
 		step_trunk(false);
 		pass(rig, 500 * (1 + draw(8)));
+		check_world(rig);
 	}
 	world.is_up = true;
 	for (unsigned i = 0; i < 300; i++) {
@@ -905,6 +1021,11 @@ static void run_crowd(struct rig *rig, uint64_t seed, const char *mode)
 	assert_int_equal(trunk_has(), 0);
 	assert_int_equal(world.answered, world.asked);
 	assert_true(world.granted > world.asked / 4);
+	/* Each kind of thing did happen. */
+	assert_true(world.too_short > 3);
+	assert_true(world.restarts > 5);
+	assert_true(world.deaths > 5);
+	assert_true(world.strangers > 50);
 }
 
 static void a_crowd_is_mirrored_and_nobody_forgotten(void **state)
