@@ -50,6 +50,7 @@ static void call_free(struct call *call)
 		hash_remove(&calls->by_invite, &call->by_invite);
 	list_remove(&call->node);
 	calls->n -= !call->over;
+	headers_forget(call);
 	config_unref(call->config);
 	free(call->invite_key);
 	free(call->display);

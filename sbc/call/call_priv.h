@@ -10,6 +10,7 @@
 #include "core/hash.h"
 #include "core/list.h"
 #include "route/route.h"
+#include "rule/rule.h"
 #include "trunk/trunk.h"
 
 enum {
@@ -86,6 +87,7 @@ struct call {
 	char from[LIMIT_USER_BYTES], to[LIMIT_USER_BYTES];
 	char *display; /* From display name, or NULL */
 	char *invite_key;
+	struct call_headers *headers; /* of the INVITE: call_headers.c */
 	enum call_state state;
 	bool over;       /* in calls->lingering */
 	bool adopted;    /* another box made it: call_adopt.c */
@@ -222,11 +224,26 @@ bool trunk_ended(struct call *call, const struct leg *leg, int status);
 /* No further host is to be asked. */
 void trunk_forget(struct call *call);
 
+/* call_headers.c */
+enum { HEADERS_OUT = 48 };
+struct headers_out {
+	struct sip_header list[HEADERS_OUT];
+	unsigned n;
+};
+/* Keep what may go on of the INVITE of call->caller.  -ENOMEM. */
+int headers_take(struct call *call, const struct sip_view *invite);
+/* The further headers of an INVITE to @to, after @path (or NULL) as its Route;
+ * they live as long as the call and @path do. */
+void headers_give(const struct call *call, const struct leg_conf *to,
+		  const char *path, struct headers_out *out);
+void headers_forget(struct call *call);
+
 /* call_setup.c */
-/* Where @caller's request to @user at @host ("" = ours) goes: 0, or the status
- * to refuse it with.  *@only as in struct call. */
+/* Where @caller's request to @user at @host ("" = ours) goes, with @from as the
+ * number that calls: 0, or the status to refuse it with.  *@only as in struct
+ * call. */
 int setup_find_targets(struct calls *calls, const struct registrar_peer *caller,
-		       const char *host, const char *user,
+		       const char *host, const char *user, const char *from,
 		       struct route_result *to, uint64_t *only);
 void setup_next_target(struct call *call);
 /* A target that could not even be asked: its status; it counts as one. */

@@ -78,7 +78,7 @@ static const struct binding *named_by(struct calls *calls,
 }
 
 static void aim_at(struct route_result *to, const struct config *config,
-		   const struct binding *b)
+		   const struct binding *b, const char *from)
 {
 	const struct conf_phone *phone = config_phone(config, binding_phone(b));
 
@@ -87,6 +87,40 @@ static void aim_at(struct route_result *to, const struct config *config,
 		.targets[0].phone = phone,
 		.n = 1,
 	};
+	str_copy(to->called, sizeof(to->called),
+		 str_of(phone ? phone->user : ""));
+	str_copy(to->calling, sizeof(to->calling), str_of(from));
+}
+
+/* The number that calls: of a phone the one that it has here, whatever it says
+ * of itself; else that of From, which may be a tel URI. */
+static const char *calling(const struct registrar_peer *caller,
+			   const struct sip_view *view,
+			   char mem[LIMIT_USER_BYTES])
+{
+	const struct conf_phone *phone = caller->phone;
+	char tel[LIMIT_USER_BYTES + 4];
+
+	if (phone)
+		return phone->caller_id[0] ? phone->caller_id : phone->user;
+	if (str_copy(mem, LIMIT_USER_BYTES, str_of(view->from.user)))
+		return "";
+	if (str_case_eq_c(str_of(view->from.scheme), "tel")) {
+		snprintf(tel, sizeof(tel), "tel:%s", mem);
+		route_number_of_tel(tel, mem);
+	}
+	return mem;
+}
+
+/* The number that is called; NULL: there is none, or it is too long. */
+static const char *called(const struct sip_view *view,
+			  char mem[LIMIT_USER_BYTES])
+{
+	const char *user = view->uri.user;
+
+	if (str_case_eq_c(str_of(view->uri.scheme), "tel"))
+		return route_number_of_tel(view->uri_text, mem) ? NULL : mem;
+	return user && strlen(user) < LIMIT_USER_BYTES ? user : NULL;
 }
 
 /* The status to refuse the INVITE with before anything is kept; 0 = go on. */
@@ -94,16 +128,20 @@ static int admit(struct calls *calls, const struct sip_view *view,
 		 const struct registrar_peer *caller, struct route_result *to,
 		 uint64_t *only)
 {
-	const char *user = view->uri.user;
+	char to_mem[LIMIT_USER_BYTES], from_mem[LIMIT_USER_BYTES];
+	const char *user = called(view, to_mem);
+	int status;
 
 	if (!view->n_contacts)
 		return 400; /* RFC 3261 8.1.1.8 */
-	if (calls->n >= config_global(calls->config)->max_calls)
-		return 503;
-	if (!user || strlen(user) >= LIMIT_USER_BYTES)
+	if (!user)
 		return 404;
-	return setup_find_targets(calls, caller, view->uri.host, user, to,
-				  only);
+	status = setup_find_targets(calls, caller, view->uri.host, user,
+				    calling(caller, view, from_mem), to, only);
+	if (calls->n >= config_global(calls->config)->max_calls &&
+	    !to->emergency)
+		return 503;
+	return status;
 }
 
 /*
@@ -125,38 +163,36 @@ static char *clean_display(const char *text)
 	return out;
 }
 
-/* A From user that is not the authenticated one is replaced by it. */
-static void name_parties(struct call *call, const struct registrar_peer *caller,
-			 const struct sip_view *view)
+/* Until a target has its own forms of the numbers. */
+static void name_parties(struct call *call, const struct sip_view *view)
 {
-	const char *from = view->from.user;
-
-	if (caller->phone)
-		from = caller->phone->caller_id[0] ? caller->phone->caller_id
-						   : caller->phone->user;
-	str_copy(call->from, sizeof(call->from), str_of(from));
-	str_copy(call->to, sizeof(call->to),
-		 str_of(call->only ? call->targets.targets[0].phone->user
-				   : view->uri.user));
+	str_copy(call->from, sizeof(call->from), str_of(call->targets.calling));
+	str_copy(call->to, sizeof(call->to), str_of(call->targets.called));
 	call->display = clean_display(view->from_display);
 }
 
 int setup_find_targets(struct calls *calls, const struct registrar_peer *caller,
-		       const char *host, const char *user,
+		       const char *host, const char *user, const char *from,
 		       struct route_result *to, uint64_t *only)
 {
 	const struct binding *named = named_by(calls, caller, user);
+	const struct route_ask ask = {
+		.realm = caller->realm->name,
+		.phone = caller->phone,
+		.trunk = caller->trunk,
+		.called = user,
+		.calling = from,
+		.method = CONF_FOR_INVITE,
+		.routes_only =
+			host[0] && !registrar_is_ours(calls->conf.registrar,
+						      caller->realm, host),
+	};
 
 	*only = named ? named->id : 0;
 	if (named)
-		aim_at(to, calls->config, named);
-	else if (!host[0] ||
-		 registrar_is_ours(calls->conf.registrar, caller->realm, host))
-		route_find(to, calls->config, caller->realm->name, user,
-			   CONF_FOR_INVITE);
+		aim_at(to, calls->config, named, from);
 	else
-		route_find_list(to, calls->config, caller->realm->name, user,
-				CONF_FOR_INVITE);
+		route_decide(to, calls->config, &ask, NULL);
 	if (to->kind == ROUTE_NONE)
 		return 404;
 	return is_reachable(calls, to) ? 0 : 480;
@@ -237,7 +273,13 @@ void calls_invite(struct calls *calls, struct sip_request *req)
 	call->targets = targets;
 	call->caller = caller;
 	call->only = only;
-	name_parties(call, &caller, view);
+	name_parties(call, view);
+	if (headers_take(call, view)) {
+		refuse(req, 503, 5);
+		call_ending(call, "no-resources");
+		call_leg_dead(call, NULL);
+		return;
+	}
 	record_begin(call, view);
 	log_info("call.start", kv_s("call", call->id), kv_s("from", call->from),
 		 kv_s("to", call->to), kv_s("realm", view->realm),
@@ -309,7 +351,7 @@ int setup_start_leg(struct call *call, const struct leg_conf *conf,
 {
 	struct leg_conf able = *conf;
 	struct sip_dialog_conf named = *dialog;
-	struct sip_header route = {"Route", path};
+	struct headers_out headers;
 	struct leg *leg;
 	int err;
 
@@ -322,7 +364,8 @@ int setup_start_leg(struct call *call, const struct leg_conf *conf,
 		return err;
 	err = call_add_leg(call, leg);
 	if (!err) {
-		err = invite_leg(call, leg, &route, path ? 1 : 0);
+		headers_give(call, conf, path, &headers);
+		err = invite_leg(call, leg, headers.list, headers.n);
 		if (!err) {
 			call->ringing++;
 			*out = leg;
@@ -375,7 +418,9 @@ void setup_next_target(struct call *call)
 	const struct route_target *t;
 
 	while (!call->target_stops && call->next_target < call->targets.n) {
-		t = &call->targets.targets[call->next_target++];
+		t = &call->targets.targets[call->next_target];
+		route_numbers_for(&call->targets, call->next_target++, call->to,
+				  call->from);
 		call->was_refused = false;
 		fork_forget(call);
 		record_asked(call, t->phone ? t->phone->name : t->trunk->name);

@@ -363,7 +363,7 @@ static int caller_of(const struct calls *calls, const struct leg *leg,
 }
 
 /* Who the target sees calling. */
-static void name_caller(const struct transfer *t, struct call *to)
+static const char *shown_caller(const struct transfer *t)
 {
 	const struct call *call = t->call;
 	const struct conf_phone *phone =
@@ -374,9 +374,7 @@ static void name_caller(const struct transfer *t, struct call *to)
 
 	if (t->stays != call->a && phone && phone->caller_id[0])
 		name = phone->caller_id;
-	str_copy(to->from, sizeof(to->from), str_of(name));
-	if (t->stays == call->a && call->display)
-		to->display = strdup(call->display);
+	return name;
 }
 
 /* The call that asks for the target; the status when there can be none. */
@@ -395,7 +393,8 @@ static int make_call(struct transfer *t)
 	if (calls->n >= config_global(calls->config)->max_calls)
 		return 503;
 	status = setup_find_targets(calls, &caller, t->refer_to.host,
-				    t->refer_to.user, &targets, &only);
+				    t->refer_to.user, shown_caller(t), &targets,
+				    &only);
 	if (status)
 		return status;
 	to = call_create(calls, &like, "");
@@ -408,8 +407,10 @@ static int make_call(struct transfer *t)
 	to->transfer = t;
 	t->to = to;
 	t->is_asked = true;
-	name_caller(t, to);
-	str_copy(to->to, sizeof(to->to), str_of(t->refer_to.user));
+	str_copy(to->from, sizeof(to->from), str_of(targets.calling));
+	str_copy(to->to, sizeof(to->to), str_of(targets.called));
+	if (t->stays == t->call->a && t->call->display)
+		to->display = strdup(t->call->display);
 	like.from.user = to->from;
 	like.uri.user = to->to;
 	record_begin(to, &like);

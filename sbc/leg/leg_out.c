@@ -31,10 +31,12 @@ static void invite_answered(void *arg, struct sip_txn *txn,
 		leg_step(leg, GOT_REFUSAL, &in);
 }
 
+enum { LEG_INVITE_HEADERS = 64 }; /* ours, and those of leg_invite() */
+
 int out_send_invite(struct leg *leg, const struct leg_input *in)
 {
 	char mem[LEG_SDP_BYTES];
-	struct sip_header headers[12];
+	struct sip_header headers[LEG_INVITE_HEADERS];
 	struct session_headers session;
 	struct sip_message m = {
 		.method = SIP_INVITE,
@@ -51,7 +53,8 @@ int out_send_invite(struct leg *leg, const struct leg_input *in)
 	if (leg->rel.can)
 		headers[m.n_headers++] = (struct sip_header){
 			leg->rel.must ? "Require" : "Supported", "100rel"};
-	for (unsigned i = 0; i < in->n_headers && m.n_headers < 12; i++)
+	for (unsigned i = 0;
+	     i < in->n_headers && m.n_headers < LEG_INVITE_HEADERS; i++)
 		headers[m.n_headers++] = in->headers[i];
 	if (in->sdp) {
 		err = offer_open_lines(leg, in->sdp);

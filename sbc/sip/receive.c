@@ -283,7 +283,8 @@ static void check_meaning(struct verdict *v, const struct sip_stack *sip,
 	} else if (!(sip->methods & 1u << method)) {
 		refuse(v, 405, NULL);
 		v->header = (struct sip_header){"Allow", sip->allow};
-	} else if (rq->rq_url->url_type != url_sip) {
+	} else if (rq->rq_url->url_type != url_sip &&
+		   (rq->rq_url->url_type != url_tel || method != SIP_INVITE)) {
 		refuse(v, 416, NULL);
 	} else if (method != SIP_ACK && method != SIP_CANCEL &&
 		   unsupported(s, v->text, sizeof(v->text))) {
