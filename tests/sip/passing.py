@@ -424,6 +424,40 @@ def hostile_ones_are_refused(context):
     box.options_work()
 
 
+def nobody_speaks_for_another(context):
+    """Whatever a phone writes in From and P-Asserted-Identity, the server sees
+    who knows the password; and who knows none reaches no route."""
+    box, server = site(context)
+    alice = box.phone("alice")
+    claims = [("P-Asserted-Identity", "<sip:ceo@example.net>"),
+              ("P-Preferred-Identity", "<sip:ceo@example.net>"),
+              ("Remote-Party-ID", "<sip:ceo@example.net>"),
+              ("Event", "presence")]
+    for method in ("MESSAGE", "PUBLISH", "SUBSCRIBE", "OPTIONS"):
+        for mine in (f"sip:bob@{box.address}", "sip:ceo@example.net"):
+            answer = meanwhile(lambda: alice.request(
+                method, alice.address_of("0049"), from_uri=mine,
+                headers=claims))
+            got = server.expect(method)
+            server.reply(got, 403, "Forbidden", to_tag="x")
+            check("sip:alice@" in got.get("from"),
+                  f"{method} of {got.get('from')}")
+            check(b"ceo@" not in got.raw, f"{method}: an identity was made up")
+            check(answer().status == 403, f"{method} answered {answer()}")
+    wrong = box.phone("alice", 9, register=False, word="wrong")
+    stranger = box.phone("stranger", 66, register=False, domain=box.address)
+    for who in (wrong, stranger):
+        for method in ("MESSAGE", "PUBLISH", "SUBSCRIBE", "OPTIONS", "INFO",
+                       "NOTIFY"):
+            answer = who.request(method, alice.address_of("0049"),
+                                 from_uri=alice.address_of("alice"),
+                                 headers=claims)
+            check(answer.status in (401, 403, 481),
+                  f"{method} of {who.user} answered {answer}")
+    server.nothing(lambda m: m.is_request, 0.3)
+    alice.nothing(lambda m: m.is_request, 0.1)
+
+
 def phone_moves_and_its_subscription_follows(context):
     """A renewal from another port counts after digest; NOTIFYs go there."""
     box, server = site(context)
@@ -476,6 +510,7 @@ def add_to(suite):
             server_subscribes_to_a_phone, refusals_come_back,
             messages_both_ways, publication_with_its_etag,
             options_to_somebody_else, hostile_ones_are_refused,
+            nobody_speaks_for_another,
             phone_moves_and_its_subscription_follows,
             killed_box_forgets_and_the_phone_subscribes_anew,
             box_that_stops_tells_both_sides):
