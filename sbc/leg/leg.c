@@ -362,8 +362,11 @@ static int create(struct leg **out, const struct leg_conf *conf, bool incoming,
 	session_init(leg, conf->policy);
 	leg->incoming = incoming;
 	leg->state = incoming ? LEG_CALLING : LEG_IDLE;
-	err = flow_init(leg, conf, flow, contact);
+	err = policy_init(leg, conf->policy);
+	if (!err)
+		err = flow_init(leg, conf, flow, contact);
 	if (err) {
+		policy_free(leg);
 		free(leg->contact);
 		free(leg);
 		return err;
@@ -515,6 +518,7 @@ void leg_destroy(struct leg *leg)
 	sdp_free(leg->peer_sdp);
 	sdp_free(leg->said);
 	free(leg->final);
+	policy_free(leg);
 	free(leg->instance);
 	free(leg->contact);
 	free(leg);

@@ -42,6 +42,8 @@ int offer_read(struct leg *leg, const struct sip_view *view, struct sdp **out)
 	if (!view)
 		return 0;
 	status = read_body(leg, view, out);
+	if (*out)
+		policy_strip(leg, *out);
 	flow_judge(leg, view, *out);
 	return status;
 }
@@ -169,12 +171,16 @@ static void keep_said(struct leg *leg, const struct sdp *what)
 int offer_write(struct leg *leg, const struct sdp *from,
 		const struct sdp *offer, char *mem, struct str *out)
 {
+	leg_formats formats[LIMIT_SDP_MEDIA];
 	struct sdp_media media[LIMIT_SDP_MEDIA];
 	struct sdp fitted = {.media = media};
 	uint32_t hash;
 	int err;
 
 	fit_lines(leg, from, offer, &fitted);
+	err = policy_fit(leg, &fitted, !offer, formats);
+	if (err)
+		return err;
 	err = write_once(leg, &fitted, mem, out);
 	if (err)
 		return err;
@@ -196,12 +202,14 @@ int offer_write(struct leg *leg, const struct sdp *from,
 bool leg_knows(const struct leg *leg, const struct sdp *offer)
 {
 	char mem[LEG_SDP_BYTES];
+	leg_formats formats[LIMIT_SDP_MEDIA];
 	struct sdp_media media[LIMIT_SDP_MEDIA];
 	struct sdp fitted = {.media = media};
 	struct str text;
 
 	fit_lines(leg, offer, NULL, &fitted);
-	return !write_once(leg, &fitted, mem, &text) &&
+	return !policy_fit(leg, &fitted, true, formats) &&
+	       !write_once(leg, &fitted, mem, &text) &&
 	       hash_without_origin(text) == leg->sent_hash;
 }
 
@@ -232,8 +240,8 @@ int offer_write_again(struct leg *leg, const struct sdp *offer, char *mem,
 		media[i] = leg->said->media[i];
 		if (i >= offer->n_media)
 			continue;
-		media[i].direction = narrow(sdp_way(&offer->media[i]),
-					    sdp_way(&media[i]));
+		media[i].direction =
+			narrow(sdp_way(&offer->media[i]), sdp_way(&media[i]));
 		media[i].held = false;
 	}
 	return offer_write(leg, &again, offer, mem, out);
@@ -308,6 +316,7 @@ static void tell_media(struct leg *leg, unsigned i, const struct sdp_media *m)
 		.signalling = leg->flow.remote,
 		.receive = way == SDP_SENDRECV || way == SDP_SENDONLY,
 		.send = way == SDP_SENDRECV || way == SDP_RECVONLY,
+		.raw = sdp_is_raw(m),
 		.behind_nat = leg->behind_nat,
 		.filler = filler_of(m),
 	};
@@ -415,6 +424,24 @@ void leg_bridge(struct leg *a, struct leg *b)
 			continue;
 		media_stream_bridge(a->lines[i].stream,
 				    b ? b->lines[i].stream : NULL);
+	}
+}
+
+void leg_move_media(struct leg *leg, unsigned worker)
+{
+	int err;
+
+	leg->media_conf.worker = worker;
+	for (unsigned i = 0; i < leg->n_lines; i++) {
+		if (!leg->lines[i].stream)
+			continue;
+		err = media_stream_move(&leg->lines[i].stream, worker);
+		if (!err)
+			continue;
+		log_limited(LOG_WARN, "media.refused",
+			    kv_s("realm", leg->realm),
+			    kv_s("err", err_name(err)));
+		close_line(&leg->lines[i]);
 	}
 }
 

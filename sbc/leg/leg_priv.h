@@ -107,6 +107,13 @@ struct leg_line {
 	mono_ms since; /* agreed; 0 = not yet */
 };
 
+/* What the peer may use: leg_policy.c. */
+struct leg_policy {
+	struct sdp_policy sdp;
+	char (*codecs)[LIMIT_NAME_BYTES]; /* of @sdp */
+	unsigned ptime_ms;                /* 0 = as the other side says */
+};
+
 /* One m= line as it was when the leg ended. */
 struct leg_final {
 	struct addr local;
@@ -216,6 +223,7 @@ struct leg {
 	unsigned n_lines;  /* ever opened */
 	unsigned n_sent;   /* m-lines of our last description */
 	unsigned n_agreed; /* m-lines of the session: they never get fewer */
+	struct leg_policy policy;
 	struct leg_final *final; /* n_lines; NULL = the leg is not over */
 };
 
@@ -301,6 +309,17 @@ bool prack_is_reliable(const struct leg *leg, const struct sip_view *view);
 int prack_take(struct leg *leg, const struct leg_input *in);
 /* Had the fork of the 2xx @answer settled before? Then it is heard. */
 bool prack_win(struct leg *leg, const struct sip_view *answer);
+
+/* leg_policy.c */
+typedef struct str leg_formats[LIMIT_SDP_FORMATS]; /* of one m= line */
+int policy_init(struct leg *leg, const struct conf_policy *conf);
+void policy_free(struct leg *leg);
+/* What the peer described, without what it may not use. */
+void policy_strip(const struct leg *leg, struct sdp *sdp);
+/* What the peer is to be told: the same, in our order; the formats of line i
+ * are put into @mem[i].  -EINVAL: nothing of it is left. */
+int policy_fit(const struct leg *leg, struct sdp *sdp, bool is_offer,
+	       leg_formats *mem);
 
 /* leg_offer.c */
 enum { LEG_SDP_BYTES = LIMIT_SDP_BYTES };

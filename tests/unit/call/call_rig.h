@@ -64,9 +64,9 @@ static const char config_text[] = "config sbc 'global'\n"
 	"v=0\r\no=desk 7 8 IN IP4 192.168.2.9\r\ns=-\r\n"                      \
 	"c=IN IP4 192.168.2.9\r\nt=0 0\r\nm=audio 5000 RTP/AVP 8\r\n"          \
 	"a=recvonly\r\n"
-#define VIDEO_ONLY                                                             \
+#define NO_DATAGRAMS                                                             \
 	"v=0\r\no=x 1 1 IN IP4 192.168.1.7\r\ns=-\r\n"                         \
-	"c=IN IP4 192.168.1.7\r\nt=0 0\r\nm=image 4000 udptl t38\r\n"
+	"c=IN IP4 192.168.1.7\r\nt=0 0\r\nm=message 4000 TCP/MSRP *\r\n"
 
 struct rig {
 	struct loop *loop;
@@ -75,7 +75,8 @@ struct rig {
 	struct trunks *trunks;
 	struct sip_flow flow_a, flow_b;
 	unsigned invites;
-	const char *host; /* of the Request-URI */
+	const char *host;   /* of the Request-URI */
+	const char *scheme; /* NULL = sip */
 	const char *display;
 	int max_forwards; /* 0 = 70 */
 	bool no_contact;
@@ -310,7 +311,9 @@ static inline struct sip_txn *invite(struct rig *rig, const char *user,
 		.method = SIP_INVITE,
 		.flow = rig->flow_a,
 		.realm = "lan",
-		.uri = {.scheme = "sip", .user = user, .host = rig->host},
+		.uri = {.scheme = rig->scheme ? rig->scheme : "sip",
+			.user = user,
+			.host = rig->host},
 		.uri_text = user,
 		.from = {.user = "100", .host = "sbc"},
 		.from_display = "Alice",

@@ -179,7 +179,7 @@ static void a_body_that_is_no_session_is_refused(void **state)
 	struct rig *rig = *state;
 
 	assert_int_equal(refusal(rig, "101", "hello"), 400);
-	assert_int_equal(refusal(rig, "101", VIDEO_ONLY), 488);
+	assert_int_equal(refusal(rig, "101", NO_DATAGRAMS), 488);
 }
 
 static void without_a_free_port_the_call_is_503(void **state)
