@@ -71,14 +71,15 @@ def await_sipp(context, process, seconds=45):
                      f"{words}")
 
 
-def run_pair(context, caller, callee, count, rate):
-    box = SipBox(context)
+def run_pair(context, caller, callee, count, rate, **options):
+    box = SipBox(context, **options)
     bob = box.phone("bob")  # its address is sipp's afterwards
     bob.close()
-    far = sipp(context, box, callee, 2, count)
+    far = sipp(context, box, callee, 2, count, seconds=60)
     await_bound(box, 2)
-    near = sipp(context, box, caller, 1, count, rate, user="alice")
-    await_sipp(context, near)
+    near = sipp(context, box, caller, 1, count, rate, user="alice",
+                seconds=60)
+    await_sipp(context, near, 65)
     await_sipp(context, far)
     box.no_calls_left(8)
 
@@ -98,6 +99,16 @@ PAIRS = (("caller", "callee", 100, 20), ("caller_waits", "callee_hangs_up",
          ("caller_cancels", "callee_rings", 20, 10),
          ("caller_refused", "callee_busy", 40, 20))
 
+# Reliable provisional answers (RFC 3262): each side with and without.
+RELIABLE = (("caller_100rel", "callee_100rel"),
+            ("caller_100rel", "callee_early"),
+            ("caller", "callee_100rel"),
+            ("caller_requires_100rel", "callee"),
+            ("caller_answers_in_prack", "callee_offers_early"),
+            ("caller_pracks_badly", "callee_100rel"),
+            ("caller_100rel_cancels", "callee_100rel_rings"),
+            ("caller_100rel_bye", "callee_100rel_rings"))
+
 
 def add_to(suite):
     suite.add(many_registrations, "sipp_registers", needs=("sipp",),
@@ -107,3 +118,19 @@ def add_to(suite):
                                     count=count, rate=rate),
                   f"sipp_{caller}_and_{callee}", needs=("sipp",), limit=100,
                   alone=True)
+    for caller, callee in RELIABLE:
+        suite.add(functools.partial(run_pair, caller=caller, callee=callee,
+                                    count=20, rate=10),
+                  f"sipp_reliable_{caller}_and_{callee}", needs=("sipp",),
+                  limit=100, alone=True)
+    suite.add(functools.partial(run_pair, caller="caller_requires_100rel",
+                                callee="callee_must_100rel", count=20, rate=10,
+                                realm={"rel100": "require"}),
+              "sipp_reliable_where_it_is_required", needs=("sipp",), limit=100,
+              alone=True)
+    # 64 T1 go by.
+    suite.add(functools.partial(run_pair, caller="caller_no_prack",
+                                callee="callee_100rel_rings", count=10,
+                                rate=10, ring_timeout="60"),
+              "sipp_reliable_without_prack", needs=("sipp",), limit=100,
+              alone=True)
