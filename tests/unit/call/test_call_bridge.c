@@ -210,10 +210,12 @@ static void a_change_given_up_too_late_is_taken_back(void **state)
 	fake_response(out, 200, HOLD_ANSWER);
 	assert_int_equal(fake_count(SIP_ACK), 2);
 	/* Back to what the caller still believes in, once. */
+	settle(rig);
 	assert_int_equal(fake_count(SIP_INVITE), 3);
 	assert_null(strstr(fake_request(SIP_INVITE)->body, "sendonly"));
 	fake_response(fake_request(SIP_INVITE)->txn, 200, ANSWER);
 	assert_int_equal(fake_count(SIP_ACK), 3);
+	settle(rig);
 	assert_int_equal(fake_count(SIP_INVITE), 3);
 }
 

@@ -208,6 +208,37 @@ static void whatever_the_other_side_would_hear_counts(void **state)
 			fail_msg("taken for the same: %s", others[i]);
 }
 
+static bool is_alike(const char *a, const char *b)
+{
+	struct sdp *x = must_read(a), *y = must_read(b);
+	bool alike = sdp_alike(x, y);
+
+	assert_true(sdp_alike(y, x) == alike);
+	sdp_free(x);
+	sdp_free(y);
+	return alike;
+}
+
+/* Nobody on the other side hears of them. */
+static void addresses_alone_make_no_other_session(void **state)
+{
+	assert_true(is_alike(BASE, BASE "c=IN IP4 192.0.2.2\n"));
+	assert_true(is_alike(BASE, BASE "a=rtcp:9\n"));
+	assert_true(is_alike("m=audio 4 RTP/AVP 0\n", "m=audio 6 RTP/AVP 0\n"));
+}
+
+static void holds_refusals_and_codecs_do(void **state)
+{
+	static const char one[] = "m=audio 4 RTP/AVP 0\n";
+
+	assert_false(is_alike(one, "m=audio 0 RTP/AVP 0\n"));
+	assert_false(is_alike(one, "m=audio 4 RTP/AVP 0\na=sendonly\n"));
+	assert_false(is_alike(one, "m=audio 4 RTP/AVP 0\nc=IN IP4 0.0.0.0\n"));
+	assert_false(is_alike(one, "m=audio 4 RTP/AVP 0 8\n"));
+	assert_false(
+		is_alike(one, "m=audio 4 RTP/AVP 0\nm=audio 6 RTP/AVP 0\n"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -223,6 +254,8 @@ int main(void)
 		cmocka_unit_test(repeated_offer_is_the_same),
 		cmocka_unit_test(origin_and_what_we_never_tell_do_not_count),
 		cmocka_unit_test(whatever_the_other_side_would_hear_counts),
+		cmocka_unit_test(addresses_alone_make_no_other_session),
+		cmocka_unit_test(holds_refusals_and_codecs_do),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
