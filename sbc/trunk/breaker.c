@@ -17,6 +17,7 @@ bool breaker_failed(struct breaker *b, enum breaker_failure what, mono_ms now)
 {
 	b->failures++;
 	b->strikes += what;
+	b->by_request |= what != BREAKER_LOST;
 	if (b->is_open) {
 		/* Many calls may have waited for it at once: they are one
 		 * failure. */
@@ -27,7 +28,6 @@ bool breaker_failed(struct breaker *b, enum breaker_failure what, mono_ms now)
 	if (b->strikes < BREAKER_STRIKES)
 		return false;
 	b->is_open = true;
-	b->by_request |= what != BREAKER_LOST;
 	wait_longer(b, now);
 	return true;
 }

@@ -35,7 +35,7 @@ enum breaker_failure {
 /* Zero is closed. */
 struct breaker {
 	bool is_open;
-	bool by_request;   /* it was opened by more than OPTIONS */
+	bool by_request;   /* more than OPTIONS has failed */
 	unsigned strikes;  /* since it worked last */
 	unsigned failures; /* likewise */
 	int64_t wait_ms;   /* between the last opening and its probe */

@@ -17,12 +17,15 @@
 
 enum trunk_grade host_grade(const struct trunk_host *h, mono_ms now)
 {
-	/* Who answers calls but no OPTIONS is probed by a call. */
-	bool is_mute = h->was_heard && h->was_lost && !h->was_ponged;
+	const struct breaker *b = &h->breaker;
+	/* It may answer everything but OPTIONS: a call finds out, and again
+	 * whenever a probe is due. */
+	bool may_be_mute = h->was_lost && !h->was_ponged;
 
-	if (now < h->breaker.out_until)
+	if (now < b->out_until)
 		return TRUNK_OUT;
-	if (!h->breaker.is_open || (is_mute && now >= h->breaker.probe_at))
+	if (!b->is_open ||
+	    (may_be_mute && (!b->by_request || now >= b->probe_at)))
 		return TRUNK_GOOD;
 	return TRUNK_SUSPECT;
 }

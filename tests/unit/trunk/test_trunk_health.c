@@ -173,6 +173,19 @@ static void such_a_host_is_probed_by_a_call(void **state)
 	assert_int_equal(look(rig)->hosts[0].grade, TRUNK_GOOD);
 }
 
+static void options_alone_keep_no_call_from_who_never_answered_any(void **state)
+{
+	struct rig *rig = *state;
+
+	use(rig, ONE);
+	pass(rig, SEC(60));
+	assert_string_equal(state_of(rig), "down");
+	assert_int_equal(looked.hosts[0].grade, TRUNK_GOOD);
+	report(rig, 0, TRUNK_SILENT, 0, -1);
+	pass(rig, SEC(6));
+	assert_int_equal(look(rig)->hosts[0].grade, TRUNK_SUSPECT);
+}
+
 static void a_host_that_says_when_it_is_back_is_believed(void **state)
 {
 	struct sip_view busy = {.status = 503, .retry_after = 60};
@@ -212,6 +225,7 @@ int main(void)
 		T(probes_become_rare),
 		T(who_answers_calls_but_no_options_is_not_down),
 		T(such_a_host_is_probed_by_a_call),
+		T(options_alone_keep_no_call_from_who_never_answered_any),
 		T(a_host_that_says_when_it_is_back_is_believed),
 		T(nobody_is_asked_before_the_sockets_are_bound),
 	};
