@@ -7,6 +7,7 @@
 import contextlib
 import json
 import os
+import random
 import re
 import resource
 import subprocess
@@ -16,6 +17,7 @@ import runner
 from phone import Phone
 from registration import expires_of
 from runner import check, until
+from sbcproc import password
 from sipbox import SipBox, hang_up
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -94,6 +96,7 @@ class Edge(SipBox):
                      local=f"{self.net}.30.1", port=5060, context=self.context)
 
 
+FEW = ("ann", "ben", "cem", "dan", "eva", "fay")
 # NET stands for the scenario's loopback net.
 EXTRA = """
 config realm 'core'
@@ -254,6 +257,70 @@ def restart_of_the_box_rings_the_phone_once(context):
     out.expect(486)
 
 
+class Known:
+    """Who is known to the registrar, and to the box."""
+
+    def __init__(self, box, users):
+        self.box, self.users = box, users
+        self.askers = {user: Phone(
+            user, password(user), (box.kamailio.address, 5060),
+            local=f"{box.net}.0.3", port=0, domain=box.address,
+            context=box.context) for user in users}
+
+    def there(self):
+        known = set()
+        for user, asker in self.askers.items():
+            answer = asker.request(
+                "REGISTER", f"sip:{self.box.address}",
+                to=asker.address_of(user), headers=[("Contact", None)])
+            check(answer.status == 200, f"fetch of {user} answered {answer}")
+            if answer.get("contact"):
+                known.add(user)
+        return known
+
+    def here(self):
+        return {row["phone"] for row in self.box.phones()}
+
+    def agree(self):
+        return self.here() == self.there()
+
+
+def registrar_and_box_agree(mode):
+    def run(context):
+        """Random events; then both know the same, and before that for no
+        longer than a refresh takes."""
+        box = Edge(context, mode, phones=FEW, kamailio={"max_expires": 20},
+                   realm={"registrar_expires": "60", "min_expires": "1",
+                          "nat_expires": "0"})
+        known = Known(box, FEW)
+        phones = {user: box.phone(user, 10 + n, register=False)
+                  for n, user in enumerate(FEW)}
+        rng = random.Random(7)
+        for event in range(150):
+            phone, what = phones[rng.choice(FEW)], rng.randrange(100)
+            if what < 55:
+                phone.register(expires=20, must=None)
+            elif what < 75:
+                phone.register(expires=0, must=None)
+            elif what < 90:
+                phone.register(auth=False, expires=20, must=401)
+            elif event % 50 == 49 or what > 97:
+                box.kamailio.stop()
+                box.kamailio.start()
+            if event % 30 == 29:
+                live = known.here()
+
+                def settled():
+                    for user in live:
+                        phones[user].register(expires=20, must=None)
+                    return known.agree()
+                until(settled, 25, f"after {event} events here "
+                      f"{known.here()}, there {known.there()}", step=1)
+        until(lambda: not known.here() and not known.there(), 45,
+              "not forgotten", step=1)
+    return run
+
+
 def forged_token_is_not_found(context):
     box = Edge(context)
     box.phone("alice")
@@ -323,6 +390,10 @@ def add_to(suite):
                      restart_of_the_box_rings_the_phone_once,
                      forged_token_is_not_found):
         suite.add(scenario, needs=("kamailio",))
+    for mode in ("mirror", "throttle"):
+        suite.add(registrar_and_box_agree(mode),
+                  f"registrar_and_box_agree_{mode}", limit=150,
+                  fast=mode == "throttle", needs=("kamailio",))
     suite.add(phones_live_on_while_the_registrar_is_away, fast=False,
               limit=120, needs=("kamailio",))
     suite.add(ten_thousand_phones_come_back, fast=False, limit=400,
