@@ -115,6 +115,8 @@ void flows_away(void *arg, const struct binding *b, const struct addr *via)
 
 	if (sbc->calls)
 		calls_away(sbc->calls, b, via);
+	if (sbc->passes)
+		passes_away(sbc->passes, b);
 }
 
 void flows_kind(void *arg, uint64_t id, const struct nat_kind *kind)

@@ -32,8 +32,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "call/call_box.h"
 #include "call/call_priv.h"
-#include "call/call_token.h"
 #include "core/log.h"
 
 enum {
@@ -45,9 +45,6 @@ enum {
 	 * 2^30.  Who takes over later starts higher. */
 	TAKEN_CSEQ = 0x48000000,
 	CSEQ_PER_S = 16,
-	IDS_BYTES = 2048,
-	CONTEXT_BYTES = 600,
-	TARGET_BYTES = REGISTRAR_SEALED_MAX + ADDR_TEXT_MAX + 32,
 };
 
 /* A stray request whose box is being asked. */
@@ -65,129 +62,13 @@ static struct registrar *registrar_of(const struct calls *calls)
 	return calls->conf.registrar;
 }
 
-/* ---- tokens ------------------------------------------------------------------- */
-
-/* What ties a token to the dialog that it is used in. */
-static const char *context_of(char mem[CONTEXT_BYTES], const char *call_id,
-			      const char *tag)
-{
-	snprintf(mem, CONTEXT_BYTES, "%s %s", call_id, tag);
-	return mem;
-}
-
-/* The user part of the first URI in @text; "" = none. */
-static void user_in(const char *text, char *out, size_t cap)
-{
-	struct str rest = str_of(text), user;
-
-	str_cut(&rest, ':');
-	user = str_cut(&rest, '@');
-	if (!rest.p || str_copy(out, cap, user))
-		*out = '\0';
-}
-
-void adopt_name(struct call *call, struct leg *leg, const struct leg *other)
-{
-	struct registrar *reg = registrar_of(call->owner);
-	char mine_mem[IDS_BYTES], mem[IDS_BYTES], context[CONTEXT_BYTES];
-	char plain[REGISTRAR_PLAIN_MAX + 1], user[REGISTRAR_SEALED_MAX];
-	struct sip_dialog_ids mine;
-	struct dialog_token t = {
-		.issued = clock_wall(),
-		.peer_is_trunk = leg_is_trunk(leg),
-	};
-	struct buf b;
-
-	if (call->adopted || !other || !registrar_shares_key(reg) ||
-	    leg_ids(leg, &mine, mine_mem, sizeof(mine_mem)) ||
-	    leg_ids(other, &t.ids, mem, sizeof(mem)) || !mine.local_tag ||
-	    !t.ids.local_tag || !t.ids.remote_tag || !t.ids.target)
-		return;
-	t.owner = leg_flow(leg)->local;
-	t.other_is_trunk = leg_is_trunk(other);
-	t.transport = leg_flow(other)->transport;
-	t.other_at = leg_flow(other)->remote;
-	str_copy(t.peer, sizeof(t.peer), str_of(leg_peer(leg)));
-	str_copy(t.other, sizeof(t.other), str_of(leg_peer(other)));
-	buf_init(&b, plain, sizeof(plain));
-	dialog_token_write(&b, &t);
-	if (b.overflow ||
-	    registrar_seal(reg, SEAL_DIALOG,
-			   context_of(context, mine.call_id, mine.local_tag),
-			   buf_str(&b), user))
-		log_debug("call.unsealed", kv_s("call", call->id),
-			  kv_s("peer", leg_peer(leg)));
-	else
-		leg_name(leg, user);
-}
-
-static int open_dialog(struct calls *calls, const struct sip_view *view,
-		       struct dialog_token *out)
-{
-	uint8_t plain[REGISTRAR_PLAIN_MAX];
-	char context[CONTEXT_BYTES];
-	size_t n;
-	int err;
-
-	err = registrar_unseal(registrar_of(calls), SEAL_DIALOG,
-			       context_of(context, view->call_id, view->to_tag),
-			       view->uri.user, plain, &n);
-	if (!err)
-		err = dialog_token_read(plain, n, out);
-	return !err && !token_is_timely(out->issued, TOKEN_LIFE_MS) ? -ETIME
-								    : err;
-}
-
-/* A Route that leads @call_id's requests to the box at @to. */
-static int write_pass(struct calls *calls, const struct sip_flow *flow,
-		      const char *call_id, const char *phone,
-		      char out[TARGET_BYTES])
-{
-	struct pass_token t = {.issued = clock_wall(), .from = flow->local};
-	char plain[REGISTRAR_PLAIN_MAX + 1], user[REGISTRAR_SEALED_MAX];
-	char host[ADDR_TEXT_MAX];
-	struct buf b;
-	int err;
-
-	str_copy(t.phone, sizeof(t.phone), str_of(phone));
-	buf_init(&b, plain, sizeof(plain));
-	pass_token_write(&b, &t);
-	err = registrar_seal(registrar_of(calls), SEAL_PASS, call_id,
-			     buf_str(&b), user);
-	if (!err)
-		snprintf(out, TARGET_BYTES, "<sip:%s@%s:%u;lr>", user,
-			 addr_fmt_uri(&flow->remote, host),
-			 addr_port(&flow->remote));
-	return err;
-}
-
-/* Only from the box that it names, in the dialog that it was made for. */
-static bool open_pass(struct calls *calls, const struct sip_view *view,
-		      struct pass_token *out)
-{
-	const char *route = sip_view_header(view, "Route", 0);
-	uint8_t plain[REGISTRAR_PLAIN_MAX];
-	char user[REGISTRAR_SEALED_MAX];
-	size_t n;
-
-	if (!route)
-		return false;
-	user_in(route, user, sizeof(user));
-	return user[0] &&
-	       !registrar_unseal(registrar_of(calls), SEAL_PASS, view->call_id,
-				 user, plain, &n) &&
-	       !pass_token_read(plain, n, out) &&
-	       token_is_timely(out->issued, TOKEN_LIFE_MS) &&
-	       addr_same_host(&out->from, &view->flow.remote);
-}
-
 /* ---- spent tokens --------------------------------------------------------------- */
 
 static uint32_t spent_key(const struct sip_view *view)
 {
-	char context[CONTEXT_BYTES];
+	char context[BOX_CONTEXT];
 
-	return hash_text(context_of(context, view->call_id, view->to_tag));
+	return hash_text(box_context(context, view->call_id, view->to_tag));
 }
 
 static bool is_spent(const struct calls *calls, const struct sip_view *view)
@@ -379,11 +260,11 @@ static struct sip_dialog_ids ids_beyond(const struct sip_view *view,
 	};
 }
 
-static void fill_source_uri(char out[TARGET_BYTES], const struct sip_view *view)
+static void fill_source_uri(char out[BOX_TARGET], const struct sip_view *view)
 {
 	char host[ADDR_TEXT_MAX];
 
-	snprintf(out, TARGET_BYTES, "sip:%s:%u",
+	snprintf(out, BOX_TARGET, "sip:%s:%u",
 		 addr_fmt_uri(&view->flow.remote, host),
 		 addr_port(&view->flow.remote));
 }
@@ -403,13 +284,14 @@ static void aim_at_binding(struct half *h, const struct calls *calls,
 static bool take_passed(struct calls *calls, struct sip_request *req)
 {
 	const struct sip_view *view = sip_request_view(req);
-	char back[TARGET_BYTES], user[REGISTRAR_SEALED_MAX] = "";
+	char back[BOX_TARGET], user[REGISTRAR_SEALED_MAX] = "";
 	const struct binding *b;
 	struct pass_token t;
 	struct half a, beyond;
 	struct sip_txn *in;
 
-	if (!open_pass(calls, view, &t) || !t.phone[0] || is_spent(calls, view))
+	if (!box_open_pass(calls, view, &t) || !t.phone[0] ||
+	    is_spent(calls, view))
 		return false;
 	b = binding_of(calls, t.phone, view->uri_text);
 	if (!b) {
@@ -421,7 +303,7 @@ static bool take_passed(struct calls *calls, struct sip_request *req)
 	view = sip_txn_view(in);
 	fill_source_uri(back, view);
 	if (view->n_contacts)
-		user_in(view->contacts[0].uri, user, sizeof(user));
+		box_user_in(view->contacts[0].uri, user, sizeof(user));
 	a = (struct half){
 		.realm = view->realm,
 		.peer = t.phone,
@@ -473,7 +355,7 @@ static struct sip_txn *stray_end(struct stray *s, int status)
 	return in;
 }
 
-static struct half sender_of(const struct stray *s, char back[TARGET_BYTES])
+static struct half sender_of(const struct stray *s, char back[BOX_TARGET])
 {
 	const struct sip_view *view = sip_txn_view(s->in);
 	const struct binding *b =
@@ -498,7 +380,7 @@ static void relay(struct stray *s)
 {
 	struct calls *calls = s->calls;
 	const struct sip_view *view = sip_txn_view(s->in);
-	char back[TARGET_BYTES], target[TARGET_BYTES], route[TARGET_BYTES];
+	char back[BOX_TARGET], target[BOX_TARGET], route[BOX_TARGET];
 	char host[ADDR_TEXT_MAX];
 	struct dialog_token t = s->token;
 	struct half a = sender_of(s, back), b;
@@ -519,7 +401,7 @@ static void relay(struct stray *s)
 	};
 	if (sip_flow_to(calls->conf.sip, view->realm, SIP_UDP, &t.owner,
 			&b.flow) ||
-	    write_pass(calls, &b.flow, view->call_id, "", route))
+	    box_write_pass(calls, &b.flow, view->call_id, "", route))
 		stray_end(s, 503);
 	else
 		join(calls, stray_end(s, 0), &a, &b, route, "relayed");
@@ -555,7 +437,7 @@ static void take_over(struct stray *s)
 {
 	struct calls *calls = s->calls;
 	struct dialog_token t = s->token;
-	char back[TARGET_BYTES], user[REGISTRAR_SEALED_MAX];
+	char back[BOX_TARGET], user[REGISTRAR_SEALED_MAX];
 	struct half a = sender_of(s, back), b = {0};
 	int64_t age_s = (clock_wall() - t.issued) / 1000;
 	int status;
@@ -604,7 +486,7 @@ static int ask(struct stray *s)
 	struct calls *calls = s->calls;
 	const struct sip_view *view = sip_txn_view(s->in);
 	char plain[REGISTRAR_PLAIN_MAX + 1], user[REGISTRAR_SEALED_MAX];
-	char target[TARGET_BYTES], host[ADDR_TEXT_MAX];
+	char target[BOX_TARGET], host[ADDR_TEXT_MAX];
 	struct sip_out o = {.target = target, .from_user = "box"};
 	struct ask_token t = {.issued = clock_wall()};
 	struct buf b;
@@ -685,7 +567,7 @@ static bool take_named(struct calls *calls, struct sip_request *req)
 	bool is_ended;
 	int err;
 
-	err = open_dialog(calls, view, &t);
+	err = box_open_dialog(calls, view, &t);
 	if (err == -EINVAL || calls->n_strays >= MOST_ASKED)
 		return false;
 	if (err || is_spent(calls, view)) {
@@ -719,103 +601,4 @@ bool calls_stray(struct calls *calls, struct sip_request *req)
 {
 	return registrar_shares_key(registrar_of(calls)) &&
 	       (take_passed(calls, req) || take_named(calls, req));
-}
-
-/* ---- what other boxes want of our dialogs --------------------------------------------- */
-
-static bool has_leg(const struct call *call, const struct ask_token *t)
-{
-	struct sip_dialog_ids ids;
-	char mem[IDS_BYTES];
-
-	for (unsigned i = 0; i < CALL_LEGS; i++) {
-		const struct leg *leg = call->legs[i];
-
-		if (leg && leg_state(leg) != LEG_DEAD &&
-		    !strcmp(leg_call_id(leg), t->call_id) &&
-		    !leg_ids(leg, &ids, mem, sizeof(mem)) && ids.local_tag &&
-		    !strcasecmp(ids.local_tag, t->local_tag))
-			return true;
-	}
-	return false;
-}
-
-int calls_hear(struct calls *calls, const struct sip_view *view)
-{
-	uint8_t plain[REGISTRAR_PLAIN_MAX];
-	struct ask_token t;
-	size_t n;
-
-	if (!registrar_shares_key(registrar_of(calls)) ||
-	    registrar_unseal(registrar_of(calls), SEAL_ASK, NULL,
-			     view->uri.user, plain, &n) ||
-	    ask_token_read(plain, n, &t))
-		return 0;
-	if (!token_is_timely(t.issued, TOKEN_SKEW_MS))
-		return 403;
-	list_for_each (pos, &calls->all) {
-		if (has_leg(list_entry(pos, struct call, node), &t))
-			return 200;
-	}
-	return 481;
-}
-
-/* An adopted side that speaks may tell more of the other one than we know. */
-static void learn(struct call *call, struct leg *leg,
-		  const struct sip_view *view)
-{
-	struct leg *other = leg == call->a ? call->b : call->a;
-	struct dialog_token t;
-
-	call->touched = clock_mono();
-	if (other && view->to_tag && !open_dialog(call->owner, view, &t) &&
-	    !strcmp(leg_call_id(other), t.call_id) && t.other_is_trunk)
-		leg_aim(other, &t.ids);
-}
-
-bool adopt_vouched(void *arg, struct leg *leg, const struct sip_view *view)
-{
-	struct call *call = arg;
-	struct pass_token t;
-
-	if (!registrar_shares_key(registrar_of(call->owner)))
-		return false;
-	if (call->adopted)
-		learn(call, leg, view);
-	return open_pass(call->owner, view, &t);
-}
-
-static void send_away(struct call *call, struct leg *leg, const char *phone,
-		      const struct addr *via)
-{
-	struct calls *calls = call->owner;
-	char route[TARGET_BYTES];
-	struct sip_flow flow;
-
-	if (sip_flow_to(calls->conf.sip, leg_realm(leg), SIP_UDP, via, &flow) ||
-	    write_pass(calls, &flow, leg_call_id(leg), phone, route) ||
-	    leg_detour(leg, &flow, route))
-		log_warn("leg.not_handed_over", kv_s("call", call->id),
-			 kv_s("peer", phone));
-	else
-		log_info("leg.handed_over", kv_s("call", call->id),
-			 kv_s("peer", phone), kv_a("via", via));
-}
-
-void calls_away(struct calls *calls, const struct binding *b,
-		const struct addr *via)
-{
-	list_for_each (pos, &calls->all) {
-		struct call *call = list_entry(pos, struct call, node);
-
-		for (unsigned i = 0; i < CALL_LEGS; i++) {
-			struct leg *leg = call->legs[i];
-
-			if (leg && leg_state(leg) != LEG_DEAD &&
-			    !strcmp(leg_peer(leg), binding_phone(b)) &&
-			    (sip_flow_equal(leg_flow(leg), &b->to) ||
-			     sip_flow_equal(leg_flow(leg), &b->flow)))
-				send_away(call, leg, binding_phone(b), via);
-		}
-	}
 }

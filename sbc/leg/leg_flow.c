@@ -268,7 +268,14 @@ int leg_detour(struct leg *leg, const struct sip_flow *flow, const char *route)
 		return err;
 	leg->detoured = route != NULL;
 	sip_dialog_hold_target(leg->dialog, leg->detoured);
-	leg_move(leg, flow);
+	if (!route) {
+		leg_move(leg, flow);
+		return 0;
+	}
+	/* Its media comes as ever. */
+	leg->flow = leg->source = *flow;
+	sip_dialog_move(leg->dialog, flow);
+	flow_keep_again(leg);
 	return 0;
 }
 

@@ -41,8 +41,14 @@ void passes_subscribe(struct passes *p, struct sip_request *req);
 /* MESSAGE, PUBLISH, an OPTIONS that is not for the box, or a NOTIFY that belongs
  * to no subscription; ends @req. */
 void passes_request(struct passes *p, struct sip_request *req);
+/* Does header @name of a request with @method go from one side to the other
+ * although no rule says so? */
+bool pass_crosses(const char *name, enum sip_method method);
 /* Is this OPTIONS for a user, and not for the box? */
 bool passes_is_for_user(const struct passes *p, const struct sip_view *view);
+/* The phone of @b is with another box of ours from now on: its subscriptions
+ * end here, and it is told to begin them anew. */
+void passes_away(struct passes *p, const struct binding *b);
 /* @b re-registered along another flow than @from: its subscriptions follow. */
 void passes_follow(struct passes *p, const struct binding *b,
 		   const struct sip_flow *from);

@@ -354,6 +354,7 @@ static int ask_way(struct sub *sub, const struct pass_way *way)
 	int err;
 
 	pass_headers(&h, view, SIP_SUBSCRIBE);
+	pass_rules(&h, sub->config, &sub->from, way, view, SIP_SUBSCRIBE);
 	if (sub->asked_s >= 0) {
 		snprintf(h.expires, sizeof(h.expires), "%lld",
 			 (long long)sub_bounded(sub, sub->asked_s));
@@ -647,6 +648,24 @@ void passes_subscribe(struct passes *p, struct sip_request *req)
 }
 
 /* ---- phones that move -------------------------------------------------------------------- */
+
+static bool is_of(const struct sub_side *side, const struct binding *b)
+{
+	return side->phone && !strcmp(side->phone->name, binding_phone(b)) &&
+	       (sip_flow_equal(&side->flow, &b->to) ||
+		sip_flow_equal(&side->flow, &b->flow));
+}
+
+void passes_away(struct passes *p, const struct binding *b)
+{
+	list_for_each_safe (pos, &p->subs) {
+		struct sub *sub = list_entry(pos, struct sub, node);
+
+		/* RFC 6665 4.1.3: so that a subscription may move. */
+		if (is_of(&sub->a, b) || is_of(&sub->b, b))
+			sub_end(sub, "other-box", "deactivated");
+	}
+}
 
 void passes_follow(struct passes *p, const struct binding *b,
 		   const struct sip_flow *from)

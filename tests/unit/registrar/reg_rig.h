@@ -247,6 +247,8 @@ struct rig {
 	unsigned moves, appeared;
 	unsigned beside; /* bindings when one appeared last */
 	struct sip_flow moved_from, moved_to;
+	unsigned aways;        /* phones that are with another box */
+	struct addr away_via;
 	struct addr neighbour; /* the one that is on link */
 	struct sip_contact contact;
 	struct sip_request req;
@@ -268,6 +270,14 @@ static void moved(void *arg, const struct binding *b,
 	rig->moved_to = b->to;
 }
 
+static void away(void *arg, const struct binding *b, const struct addr *via)
+{
+	struct rig *rig = arg;
+
+	rig->aways++;
+	rig->away_via = *via;
+}
+
 static bool is_on_link(void *arg, const struct addr *a)
 {
 	struct rig *rig = arg;
@@ -283,6 +293,7 @@ static void start(struct rig *rig)
 		.prober = (struct nat_prober *)rig, /* only handed on */
 		.is_on_link = is_on_link,
 		.moved = moved,
+		.away = away,
 		.arg = rig,
 	};
 

@@ -186,6 +186,107 @@ static void the_call_id_of_a_binding_is_its_own_and_lasts(void **state)
 	assert_string_not_equal(a, b);
 }
 
+static void bytes_come_back_to_whom_they_are_meant_for(void **state)
+{
+	char text[TOKEN_SEALED_MAX];
+	uint8_t plain[TOKEN_PLAIN_MAX];
+	size_t n;
+
+	assert_int_equal(
+		token_seal_bytes(*state, 2, "call-1 tag", STR("secret"), text),
+		0);
+	assert_null(strstr(text, "secret"));
+	assert_int_equal(
+		token_open_bytes(*state, 2, "call-1 tag", text, plain, &n), 0);
+	assert_int_equal(n, 6);
+	assert_memory_equal(plain, "secret", 6);
+	/* For nothing else, and not in another dialog. */
+	assert_int_equal(
+		token_open_bytes(*state, 3, "call-1 tag", text, plain, &n),
+		-EINVAL);
+	assert_int_equal(
+		token_open_bytes(*state, 2, "call-2 tag", text, plain, &n),
+		-EINVAL);
+	assert_int_equal(token_open_bytes(*state, 2, NULL, text, plain, &n),
+			 -EINVAL);
+}
+
+static void forged_bytes_are_refused(void **state)
+{
+	char good[TOKEN_SEALED_MAX], text[TOKEN_SEALED_MAX + 1];
+	struct token_key *other = key_of("the key of somebody else");
+	uint8_t plain[TOKEN_PLAIN_MAX];
+	struct token t;
+	size_t n;
+
+	token_seal_bytes(*state, 2, "c", STR("sixteen bytes...."), good);
+	for (size_t i = 0; good[i]; i++) {
+		strcpy(text, good);
+		text[i] = good[i] == 'A' ? 'B' : 'A';
+		assert_int_equal(
+			token_open_bytes(*state, 2, "c", text, plain, &n),
+			-EINVAL);
+		strcpy(text, good);
+		text[i] = '\0';
+		assert_int_equal(
+			token_open_bytes(*state, 2, "c", text, plain, &n),
+			-EINVAL);
+	}
+	assert_int_equal(token_open_bytes(other, 2, "c", good, plain, &n),
+			 -EINVAL);
+	assert_int_equal(token_open(*state, good, &t), -EINVAL);
+	token_key_destroy(other);
+}
+
+static void what_is_too_long_is_not_sealed(void **state)
+{
+	char mem[TOKEN_PLAIN_MAX + 1] = {1}, text[TOKEN_SEALED_MAX];
+
+	assert_int_equal(
+		token_seal_bytes(*state, 2, NULL,
+				 (struct str){mem, TOKEN_PLAIN_MAX + 1}, text),
+		-ENOSPC);
+	assert_int_equal(
+		token_seal_bytes(*state, 2, NULL, (struct str){mem, 0}, text),
+		-ENOSPC);
+	assert_int_equal(token_seal_bytes(*state, 2, NULL,
+					  (struct str){mem, TOKEN_PLAIN_MAX},
+					  text),
+			 0);
+	assert_true(strlen(text) < TOKEN_SEALED_MAX);
+}
+
+static void a_binding_is_no_message_of_a_box(void **state)
+{
+	struct token t = example("192.0.2.1:40001", "203.0.113.10:5060");
+	uint8_t plain[TOKEN_PLAIN_MAX];
+	char text[TOKEN_MAX];
+	size_t n;
+
+	token_seal(*state, &t, text);
+	for (unsigned kind = 0; kind < 256; kind++)
+		assert_int_equal(token_open_bytes(*state, (uint8_t)kind, NULL,
+						  text, plain, &n),
+				 -EINVAL);
+}
+
+static void boxes_agree_on_a_digest(void **state)
+{
+	struct token_key *again = key_of("a key of two boxes");
+	struct token_key *other = key_of("the key of somebody else");
+	uint8_t a[TOKEN_DIGEST_BYTES], b[TOKEN_DIGEST_BYTES];
+
+	assert_int_equal(token_digest(*state, "device", a), 0);
+	token_digest(again, "device", b);
+	assert_memory_equal(a, b, sizeof(a));
+	token_digest(again, "devicf", b);
+	assert_memory_not_equal(a, b, sizeof(a));
+	token_digest(other, "device", b);
+	assert_memory_not_equal(a, b, sizeof(a));
+	token_key_destroy(again);
+	token_key_destroy(other);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -197,6 +298,11 @@ int main(void)
 		T(a_token_of_another_version_is_none),
 		T(a_token_of_another_key_is_none),
 		T(a_key_of_our_own_outlives_the_process),
+		T(bytes_come_back_to_whom_they_are_meant_for),
+		T(forged_bytes_are_refused),
+		T(what_is_too_long_is_not_sealed),
+		T(a_binding_is_no_message_of_a_box),
+		T(boxes_agree_on_a_digest),
 		T(the_call_id_of_a_binding_is_its_own_and_lasts),
 	};
 
