@@ -104,7 +104,7 @@ int in_send_answer(struct leg *leg, const struct leg_input *in)
 		err = put_sdp(leg, &m, in->sdp, mem);
 	if (err)
 		return err;
-	leg->offer_sent = late_offer;
+	leg->offer_sent = leg->rel.asked = late_offer;
 	offer_answered(leg);
 	if (!late_offer && in->sdp)
 		offer_settle(leg, in->sdp);
@@ -114,7 +114,12 @@ int in_send_answer(struct leg *leg, const struct leg_input *in)
 int in_send_reject(struct leg *leg, const struct leg_input *in)
 {
 	struct session_headers h = {.n = 0};
+	char mapped[LEG_REASON_BYTES];
+	const char *reason = in->reason ? in->reason : mapped;
 
+	reason_of(in->status, mapped);
+	if (reason[0])
+		h.list[h.n++] = (struct sip_header){"Reason", reason};
 	if (in->status == 422)
 		session_refuse(leg, &h);
 	else if (in->status == 415) /* RFC 3261 21.4.13 */
@@ -132,7 +137,14 @@ int in_send_reject(struct leg *leg, const struct leg_input *in)
 /* The call goes away while the caller still waits. */
 int in_send_busy_end(struct leg *leg, const struct leg_input *in)
 {
-	sip_txn_answer(leg->invite, &(struct sip_message){.status = 480});
+	const struct sip_header reason = {"Reason", in->reason};
+
+	sip_txn_answer(leg->invite,
+		       &(struct sip_message){
+			       .status = reason_status(in->reason, 480),
+			       .headers = &reason,
+			       .n_headers = in->reason ? 1 : 0,
+		       });
 	return 0;
 }
 
@@ -140,8 +152,8 @@ int in_take_ack(struct leg *leg, const struct leg_input *in)
 {
 	struct sdp *answer = NULL;
 
-	if (leg->offer_sent) {
-		leg->offer_sent = false;
+	if (leg->rel.asked) {
+		leg->offer_sent = leg->rel.asked = false;
 		if (offer_read(leg, in->view, &answer) || !answer) {
 			/* A 2xx offer without answer: there is no session
 			 * (RFC 3261 13.2.2.4). */
@@ -167,6 +179,8 @@ int in_no_ack(struct leg *leg, const struct leg_input *in)
 /* The stack has answered CANCEL and INVITE. */
 int in_cancelled(struct leg *leg, const struct leg_input *in)
 {
+	if (in->view)
+		reason_hear(leg, in->view);
 	leg_tell_ended(leg, 487, "cancel");
 	return 0;
 }
@@ -215,5 +229,11 @@ int leg_answer(struct leg *leg, const struct sdp *sdp)
 
 void leg_reject(struct leg *leg, int status)
 {
-	leg_step(leg, DO_REJECT, &(struct leg_input){.status = status});
+	leg_reject_for(leg, status, NULL);
+}
+
+void leg_reject_for(struct leg *leg, int status, const char *reason)
+{
+	leg_step(leg, DO_REJECT,
+		 &(struct leg_input){.status = status, .reason = reason});
 }

@@ -64,6 +64,15 @@ bool leg_is_outdated(const struct leg *leg)
 	return leg->rel.outdated;
 }
 
+bool prack_is_heard(const struct leg *leg, const struct sip_view *request)
+{
+	const struct leg_early *heard = leg->rel.heard;
+
+	return leg->state > LEG_RINGING || !heard ||
+	       (request->from_tag &&
+		!strcasecmp(request->from_tag, heard->tag));
+}
+
 bool prack_is_settled(const struct leg *leg)
 {
 	return leg->rel.settled && !leg->rel.due;
@@ -98,7 +107,7 @@ const struct sdp *prack_ring_sdp(const struct leg *leg, const struct sdp *sdp)
 	bool offering = !leg->peer_sdp && !leg->pending;
 
 	if (leg->rel.settled ||
-	    (offering && (!leg->rel.can || leg->offer_sent)))
+	    (offering && (!leg->rel.can || leg->rel.offered)))
 		return NULL;
 	return sdp;
 }
@@ -266,7 +275,7 @@ void prack_in(struct leg *leg, struct sip_txn *txn, const struct sip_view *view)
 		return;
 	}
 	rel->due = false;
-	if (leg->offer_sent && rel->offered && rel->due_sdp) {
+	if (rel->offered && !rel->settled && rel->due_sdp) {
 		take_answer(leg, txn, view);
 	} else if (view->body.n) {
 		take_offer(leg, txn, view);
@@ -340,6 +349,7 @@ static struct sdp *settle_fork(struct leg *leg, struct leg_early *e,
 	}
 	rel->heard = e;
 	rel->settled = true;
+	sip_dialog_prefer(leg->dialog, e->tag);
 	offer_hear(leg, sdp);
 	return sdp;
 }
@@ -355,6 +365,7 @@ static int take_late_offer(struct leg *leg, struct leg_early *e,
 		return 0;
 	}
 	rel->heard = e;
+	sip_dialog_prefer(leg->dialog, e->tag);
 	leg->pending = sdp;
 	if (offer_open_lines(leg, sdp)) {
 		leg_give_up(leg, NULL, 488, "bad-offer");

@@ -80,9 +80,9 @@ struct session_deal {
 };
 
 struct leg_session {
-	unsigned want_s, min_s; /* the policy's; the peer may ask for more */
+	unsigned want_s, min_s;   /* the policy's; the peer may ask for more */
 	struct session_deal deal; /* for the request being answered */
-	unsigned expires_s;     /* agreed */
+	unsigned expires_s;       /* agreed */
 	bool ours;
 	bool raised;             /* 422 was answered with a longer one */
 	bool no_update;          /* the peer refused it, whatever it allows */
@@ -149,20 +149,20 @@ enum { LEG_EARLY = SIP_EARLY_FORKS + 1 };
 
 /* Reliable provisional answers: leg_prack.c. */
 struct leg_rel {
-	bool can;      /* in: the peer says so; out: we said so */
-	bool must;     /* it, or the policy, requires them */
-	bool asked;    /* out: the INVITE carried the offer */
-	bool settled;  /* offer and answer are complete before the 2xx */
-	bool offered;  /* in: the offer was ours */
-	bool outdated; /* in: leg_is_outdated() */
-	bool due;      /* in: a PRACK */
-	bool due_sdp;  /* in: for an offer or answer */
+	bool can;        /* in: the peer says so; out: we said so */
+	bool must;       /* it, or the policy, requires them */
+	bool asked;      /* out: the INVITE carried the offer; in: the 2xx */
+	bool settled;    /* offer and answer are complete before the 2xx */
+	bool offered;    /* in: the offer was ours */
+	bool outdated;   /* in: leg_is_outdated() */
+	bool due;        /* in: a PRACK */
+	bool due_sdp;    /* in: for an offer or answer */
 	int next_status; /* in: an 18x that waits for that PRACK; 0 = none */
 	char *next_body, *answer_body; /* of that, and of the 200 that waits */
 	struct leg_early early[LEG_EARLY];
 	unsigned n_early;
 	struct leg_early *heard; /* out: whose description counts */
-	struct sip_rack owed;    /* out: a PRACK with an answer; rseq 0 = none */
+	struct sip_rack owed; /* out: a PRACK with an answer; rseq 0 = none */
 };
 
 struct leg {
@@ -172,7 +172,7 @@ struct leg {
 	struct media_stream_conf media_conf;
 	char realm[LIMIT_NAME_BYTES], peer[LIMIT_NAME_BYTES];
 	bool incoming;
-	bool heard;                 /* an answer to our INVITE came */
+	bool heard;  /* an answer to our INVITE came */
 	int refusal; /* that ended it, as the peer sent it; 0 = none */
 	int64_t retry_after_s;      /* of that; -1 = not given */
 	bool told_ended, told_dead; /* each callback comes once */
@@ -184,7 +184,8 @@ struct leg {
 	struct sip_txn *invite; /* the one that made the leg */
 	struct sip_txn *reinvite;
 	struct sip_txn *bye;                /* our BYE */
-	char bye_reason[80];                /* "" = none */
+	char bye_reason[LEG_REASON_BYTES];  /* "" = none */
+	char reason[LEG_REASON_BYTES];      /* that the peer gave */
 	bool adrift;                        /* it was not answered */
 	struct sip_txn *info_in[LEG_INFOS]; /* the first is being carried */
 	unsigned n_info_in;
@@ -289,6 +290,8 @@ void prack_init(struct leg *leg, const struct leg_conf *conf,
 void prack_release(struct leg *leg);
 /* Offer and answer are complete, and may be changed in the early dialog. */
 bool prack_is_settled(const struct leg *leg);
+/* Does @request come from the fork whose description counts? */
+bool prack_is_heard(const struct leg *leg, const struct sip_view *request);
 /* What of @sdp may go with an 18x; must it arrive? */
 const struct sdp *prack_ring_sdp(const struct leg *leg, const struct sdp *sdp);
 bool prack_wants(const struct leg *leg, const struct sdp *sdp);
@@ -388,6 +391,19 @@ void own_release(struct leg *leg);
 /* How long to wait after 491 (RFC 3261 14.1). */
 unsigned own_backoff_ms(const struct leg *leg);
 
+/* leg_reason.c; 0 = not said. */
+struct leg_causes {
+	unsigned q850, sip;
+};
+/* BYE, CANCEL or a final answer of the peer. */
+void reason_hear(struct leg *leg, const struct sip_view *view);
+/* Q.850's number for a refusal; 0 = none is right. */
+unsigned reason_q850(int status);
+/* The same as a Reason header's value; "" = none. */
+void reason_of(int status, char out[LEG_REASON_BYTES]);
+/* How to refuse an INVITE for @reason, one value; NULL = @otherwise. */
+int reason_status(const char *reason, int otherwise);
+
 /* leg_info.c */
 void info_in(struct leg *leg, struct sip_txn *txn, const struct sip_view *view);
 void info_release(struct leg *leg);
@@ -396,7 +412,7 @@ void info_release(struct leg *leg);
 void session_init(struct leg *leg, const struct conf_policy *policy);
 /* A decision: what to answer to a request that says @ask. */
 void session_answer(const struct leg_session *s, const struct session_says *ask,
-		  struct session_deal *out);
+		    struct session_deal *out);
 /* INVITE or UPDATE came in: 0, or 422.  The deal is kept. */
 int session_hear(struct leg *leg, const struct sip_view *view);
 /* Of our INVITE or UPDATE; of our 2xx to the peer's, which starts the timer;
@@ -409,7 +425,7 @@ void session_granted(struct leg *leg, const struct sip_view *view);
 /* A 422 to *@txn: the same once more with the longer interval, once; then *@txn
  * is the new one. */
 bool session_raise(struct leg *leg, struct sip_txn **txn,
-		 const struct sip_view *view, sip_response_fn fn);
+		   const struct sip_view *view, sip_response_fn fn);
 void session_release(struct leg *leg);
 
 #endif

@@ -52,7 +52,7 @@ bool update_is_agreed(const struct leg *leg)
  * RFC 3311 5.2: an offer against an unanswered one.  Ours: 491; the peer's own:
  * 500, and it may come again.
  */
-static int glare(const struct leg *leg)
+static int glare(const struct leg *leg, const struct sip_view *view)
 {
 	if (leg->change == CHANGE_OUT || leg->change == CHANGE_OUT_ACK)
 		return 491;
@@ -60,6 +60,8 @@ static int glare(const struct leg *leg)
 		return 500;
 	if (leg->state > LEG_UP)
 		return 481;
+	if (!prack_is_heard(leg, view))
+		return 488; /* another fork's session */
 	if (update_is_agreed(leg))
 		return 0;
 	return leg->offer_sent ? 491 : 500;
@@ -94,7 +96,7 @@ void update_in(struct leg *leg, struct sip_txn *txn,
 		change_refuse(leg, txn, leg->state > LEG_UP ? 481 : 500);
 		return;
 	}
-	status = view->body.n ? glare(leg) : 0;
+	status = view->body.n ? glare(leg, view) : 0;
 	if (!status)
 		status = session_hear(leg, view);
 	if (!status)

@@ -72,6 +72,17 @@ int sip_dialog_early(struct sip_dialog *d, const struct sip_view *answer)
 	return 0;
 }
 
+void sip_dialog_prefer(struct sip_dialog *d, const char *to_tag)
+{
+	nta_leg_t **at = leg_with(d, to_tag), *leg;
+
+	if (!at)
+		return;
+	leg = *at;
+	*at = d->leg;
+	d->leg = leg;
+}
+
 void early_end(struct sip_dialog *d)
 {
 	for (unsigned i = 0; i < d->n_forks; i++)

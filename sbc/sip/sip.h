@@ -325,6 +325,8 @@ bool sip_txn_pracked(struct sip_txn *txn, const struct sip_view *prack);
 /* Client INVITE: send CANCEL (waits for a provisional response by itself).
  * The final response still arrives. */
 void sip_txn_cancel(struct sip_txn *txn);
+/* The same with a Reason header (RFC 3326) of value @reason; NULL = none. */
+void sip_txn_cancel_for(struct sip_txn *txn, const char *reason);
 /*
  * Give the transaction back: no callback comes any more.  A server
  * transaction without a final answer is answered 500; a client one goes on in
@@ -478,6 +480,9 @@ void sip_dialog_establish(struct sip_dialog *d, const struct sip_view *answer);
  */
 enum { SIP_EARLY_FORKS = 7 }; /* beside the first */
 int sip_dialog_early(struct sip_dialog *d, const struct sip_view *answer);
+/* sip_dialog_request() is in the early dialog with @to_tag from now on, if
+ * there is one. */
+void sip_dialog_prefer(struct sip_dialog *d, const char *to_tag);
 /* PRACK (RFC 3262 4) with @m's body and headers for RSeq and CSeq of @rack, in
  * the early dialog with @to_tag.  Nobody hears what comes of it.  -EINVAL:
  * there is no such dialog; else as sip_dialog_request(). */
@@ -582,6 +587,7 @@ struct sip_challenged {
 	bool is_proxy; /* answer in Proxy-Authorization */
 	uint8_t algorithm;
 	bool has_qop, has_opaque, stale;
+	bool is_int; /* qop=auth-int, as qop=auth is not offered */
 	uint32_t nc;
 	char realm[128], nonce[256], opaque[128];
 };
@@ -595,5 +601,10 @@ int sip_challenge_answer(struct sip_challenged *c, enum sip_method method,
 			 const char *uri, const char *user,
 			 const char *password, char *mem, size_t cap,
 			 struct sip_header *out);
+/* The same for a request with a body, which auth-int counts in. */
+int sip_challenge_answer_body(struct sip_challenged *c, enum sip_method method,
+			      const char *uri, const char *user,
+			      const char *password, struct str body, char *mem,
+			      size_t cap, struct sip_header *out);
 
 #endif

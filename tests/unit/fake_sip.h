@@ -19,6 +19,7 @@
 
 struct sip_txn {
 	bool is_server, cancelled, released;
+	char cancel_reason[256];
 	bool waits_for_prack;
 	uint32_t rseq; /* of the last one that was sent reliably */
 	int final;
@@ -407,6 +408,13 @@ void sip_txn_cancel(struct sip_txn *txn)
 	txn->cancelled = true;
 }
 
+void sip_txn_cancel_for(struct sip_txn *txn, const char *reason)
+{
+	snprintf(txn->cancel_reason, sizeof(txn->cancel_reason), "%s",
+		 reason ? reason : "");
+	sip_txn_cancel(txn);
+}
+
 void sip_txn_release(struct sip_txn *txn)
 {
 	if (txn)
@@ -496,6 +504,10 @@ int sip_dialog_request(struct sip_dialog *d, struct sip_txn **out,
 int sip_dialog_early(struct sip_dialog *d, const struct sip_view *answer)
 {
 	return 0;
+}
+
+void sip_dialog_prefer(struct sip_dialog *d, const char *to_tag)
+{
 }
 
 int sip_dialog_prack(struct sip_dialog *d, const struct sip_rack *rack,

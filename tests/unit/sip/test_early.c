@@ -197,6 +197,22 @@ static void the_first_one_may_win_too(void **state)
 	assert_int_equal(got(rig, "BYE ", "t1"), cseq + 2);
 }
 
+static void requests_may_prefer_another_fork(void **state)
+{
+	struct rig *rig = *state;
+	const struct sip_message info = {.method = SIP_INFO};
+
+	call_out(rig);
+	answer(rig, 183, "t1", 100);
+	answer(rig, 183, "t2", 900);
+	sip_dialog_prefer(rig->dialog, "t2");
+	sip_dialog_prefer(rig->dialog, "t9");
+	sip_dialog_request(rig->dialog, NULL, &info, NULL, NULL);
+	assert_int_equal(got(rig, "INFO ", "t2"), last.cseq + 1);
+	prack(rig, "t1", 100);
+	assert_int_equal(got(rig, "PRACK ", "t1"), last.cseq + 1);
+}
+
 static void one_that_never_rang_may_win(void **state)
 {
 	struct rig *rig = *state;
@@ -258,6 +274,7 @@ int main(void)
 		TEST(each_fork_has_its_own_early_dialog),
 		TEST(the_2xx_says_which_dialog_stays),
 		TEST(the_first_one_may_win_too),
+		TEST(requests_may_prefer_another_fork),
 		TEST(one_that_never_rang_may_win),
 		TEST(there_are_only_so_many_forks),
 		TEST(the_peer_may_ask_in_an_early_dialog),
