@@ -249,6 +249,8 @@ void setup_next_target(struct call *call);
 /* A target that could not even be asked: its status; it counts as one. */
 int setup_status_of(int err);
 void setup_note_failure(struct call *call, int status);
+/* @leg has answered with @sdp: so does the caller's leg, and they talk. */
+void setup_connect(struct call *call, struct leg *leg, const struct sdp *sdp);
 /* One more leg that asks: counts as ringing.  *@out is the call's. */
 int setup_start_leg(struct call *call, const struct leg_conf *conf,
 		    const struct sip_dialog_conf *dialog, const char *path,

@@ -463,6 +463,21 @@ void setup_progress(void *arg, struct leg *leg, int status,
 		leg_bridge(call->a, leg);
 }
 
+void setup_connect(struct call *call, struct leg *leg, const struct sdp *sdp)
+{
+	adopt_name(call, call->a, leg);
+	if (leg_answer(call->a, sdp)) {
+		call_ending(call, "no-resources");
+		leg_hangup(leg, NULL);
+		leg_reject(call->a, 500);
+		return;
+	}
+	leg_bridge(call->a, leg);
+	log_info("call.up", kv_s("call", call->id), kv_s("from", call->from),
+		 kv_s("to", call->to), kv_s("peer", leg_peer(leg)));
+	bridge_watch(call);
+}
+
 /* The first answer wins; the other forks are cancelled. */
 void setup_answered(void *arg, struct leg *leg, const struct sdp *sdp)
 {
@@ -494,19 +509,9 @@ void setup_answered(void *arg, struct leg *leg, const struct sdp *sdp)
 		transfer_answered(call, leg);
 		return;
 	}
-	adopt_name(call, call->a, leg);
-	if (leg_answer(call->a, sdp)) {
-		call_ending(call, "no-resources");
-		leg_hangup(leg, NULL);
-		leg_reject(call->a, 500);
-		return;
-	}
-	leg_bridge(call->a, leg);
-	log_info("call.up", kv_s("call", call->id), kv_s("from", call->from),
-		 kv_s("to", call->to), kv_s("peer", leg_peer(leg)));
-	bridge_watch(call);
+	setup_connect(call, leg, sdp);
 	/* With a late offer the caller's ACK brings the answer. */
-	if (!late)
+	if (!late && call->state == CALL_UP)
 		bridge_ack(call, leg, NULL);
 }
 

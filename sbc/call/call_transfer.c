@@ -128,8 +128,13 @@ static void end_call(struct call *call, const char *cause, const char *reason)
 	call_leg_dead(call, NULL);
 }
 
+static bool lives(const struct leg *leg)
+{
+	return leg && leg_state(leg) <= LEG_UP;
+}
+
 /* The call with the target goes back to whom it belongs, or is ended. */
-static void give_back(struct transfer *t, int status)
+static void give_back(struct transfer *t)
 {
 	struct call *to = t->to;
 
@@ -137,14 +142,12 @@ static void give_back(struct transfer *t, int status)
 	if (!to)
 		return;
 	to->transfer = NULL;
-	if (t->consult && t->consult == to->a && to->state == CALL_RINGING)
-		return; /* it rings on for its caller */
-	if (t->consult && !t->is_asked)
-		return;
-	if (t->consult && leg_state(t->consult) < LEG_ANSWERED)
-		leg_reject(t->consult, status);
-	if (to->state != CALL_ENDING)
+	if (to->state == CALL_ENDING)
+		return; /* that is why we are here */
+	if (!lives(t->consult))
 		end_call(to, "refused", NULL);
+	else if (to->state == CALL_UP && leg_state(t->consult) < LEG_ANSWERED)
+		setup_connect(to, t->target, leg_description(t->target));
 }
 
 /* Nothing came of it: who asked is told, and has its call as it was. */
@@ -158,7 +161,7 @@ static void failed(struct transfer *t, int status)
 	log_outcome(t, status);
 	if (t->state == TELLING_TARGET && by && !by_left)
 		leg_offer_again(t->stays, leg_description(by));
-	give_back(t, status);
+	give_back(t);
 	transfer_free(t);
 	if (by)
 		leg_refer_progress(by, status);
@@ -214,6 +217,7 @@ static void joined(struct transfer *t)
 	if (t->consult)
 		leg_bridge(t->consult, NULL);
 	change_parties(t);
+	leg_move_media(t->target, call->worker);
 	leg_bridge(call->a, call->b);
 	call->told_a = call->told_b = 0;
 	bridge_watch(call);
@@ -340,7 +344,7 @@ void transfer_call_ending(struct call *call)
 	}
 	by = t->by;
 	log_outcome(t, 487);
-	give_back(t, 487);
+	give_back(t);
 	transfer_free(t);
 	if (by)
 		leg_refer_progress(by, 487);
@@ -432,6 +436,54 @@ static void start_blind(struct transfer *t)
 	setup_next_target(t->to);
 }
 
+/*
+ * A call that the transferor has itself, named by Replaces.  RFC 3891 3 wants
+ * a ringing one to be its own; then it is left to us, and rings on.
+ */
+static int take_call(struct transfer *t)
+{
+	struct leg *leg = leg_find(&t->owner->by_dialog, &t->refer_to.replaces);
+	struct call *to = leg ? leg_owner(leg) : NULL;
+
+	if (!leg || leg_is_trunk(leg) != leg_is_trunk(t->by) ||
+	    strcmp(leg_peer(leg), leg_peer(t->by)))
+		return 481; /* somebody else's is none of his business */
+	if (to == t->call)
+		return 400;
+	if (to->transfer)
+		return 491;
+	if (to->state == CALL_UP && (leg == to->a || leg == to->b)) {
+		if (t->refer_to.replaces.early_only)
+			return 486;
+		t->target = leg == to->a ? to->b : to->a;
+		if (!t->target || leg_state(t->target) != LEG_UP)
+			return 481;
+	} else if (to->state != CALL_RINGING || leg != to->a) {
+		return 481;
+	}
+	t->to = to;
+	t->consult = leg;
+	to->transfer = t;
+	return 0;
+}
+
+static void start_attended(struct transfer *t)
+{
+	int status = take_call(t);
+
+	if (status) {
+		failed(t, status);
+		return;
+	}
+	if (t->target) {
+		tell_stays(t);
+		return;
+	}
+	t->state = ASKING;
+	if (leg_state(t->consult) == LEG_RINGING)
+		leg_refer_progress(t->by, 180);
+}
+
 static enum conf_refer policy_of(const struct call *call, const struct leg *leg)
 {
 	const struct conf_realm *realm =
@@ -468,6 +520,9 @@ int transfer_refer(void *arg, struct leg *leg, const struct sip_refer_to *to)
 	t->stays = leg == call->a ? call->b : call->a;
 	t->refer_to = *to;
 	call->transfer = t;
-	start_blind(t);
+	if (to->has_replaces)
+		start_attended(t);
+	else
+		start_blind(t);
 	return 202;
 }

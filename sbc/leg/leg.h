@@ -256,6 +256,9 @@ struct leg *leg_find(const struct hash *index, const struct sip_replaces *id);
 
 /* Packets of @a go to @b and back, m-line by m-line; NULL unbridges @a. */
 void leg_bridge(struct leg *a, struct leg *b);
+/* Its media goes on at @worker, that of a call which it becomes part of; what
+ * is bridged no more. */
+void leg_move_media(struct leg *leg, unsigned worker);
 /* Latest valid packet on any stream; 0 = none ever. */
 mono_ms leg_last_packet(const struct leg *leg);
 /* The peer or we put it on hold: some direction is not sendrecv. */

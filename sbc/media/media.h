@@ -120,6 +120,12 @@ void media_stream_remote(struct media_stream *s, const struct media_remote *r);
  * one partner at a time. */
 void media_stream_bridge(struct media_stream *a, struct media_stream *b);
 void media_stream_stats(const struct media_stream *s, struct media_stats *out);
+/*
+ * Go on by worker @worker, that of a stream which it is to be bridged with:
+ * the same sockets and peer, unbridged, latching anew.  *@s becomes another
+ * object.  -errno: all is as it was.
+ */
+int media_stream_move(struct media_stream **s, unsigned worker);
 
 /* Pairs taken early because none had rested (ports.rest_shortened). */
 uint64_t media_rest_shortened(const struct media *m);

@@ -154,7 +154,9 @@ void media_collect(struct media *m)
 		for (struct media_stream *s = worker_released(m->workers[i]); s;
 		     s = next) {
 			next = s->next_closing;
-			ports_rest(s->ports, addr_port(&s->local[0]), now);
+			if (s->ports)
+				ports_rest(s->ports, addr_port(&s->local[0]),
+					   now);
 			stream_free(s);
 		}
 	}

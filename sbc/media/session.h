@@ -66,7 +66,9 @@ struct media_stream {
 	struct media *media;
 	struct worker *worker;
 	unsigned worker_index;
-	struct ports *ports;
+	bool latch_open;
+	struct media_stats before; /* of the streams that it goes on for */
+	struct ports *ports;       /* NULL: another one has its pair now */
 	struct list link;         /* in media->streams until closed */
 	struct hash_node by_addr; /* in media->by_addr, by local[0] */
 };

@@ -8,6 +8,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -183,6 +184,7 @@ static int create(struct media_stream **out, struct media *m,
 	s->fd[0] = s->fd[1] = -1;
 	wish_box_init(&s->box);
 	list_init(&s->waiting);
+	s->latch_open = conf->latch_open;
 	path_open_latch(&s->path, conf->latch_open);
 	err = media_ports(m, &s->ports, conf);
 	for (int i = 0; i < 2 && !err; i++)
@@ -295,5 +297,89 @@ void media_stream_bridge(struct media_stream *a, struct media_stream *b)
 
 void media_stream_stats(const struct media_stream *s, struct media_stats *out)
 {
+	const struct media_stats *was = &s->before;
+
 	path_read_stats(&s->path, out);
+	out->in_packets += was->in_packets;
+	out->in_bytes += was->in_bytes;
+	out->in_lost += was->in_lost;
+	out->out_packets += was->out_packets;
+	out->out_bytes += was->out_bytes;
+	out->rtcp_in += was->rtcp_in;
+	out->rtcp_out += was->rtcp_out;
+	out->drop_stranger += was->drop_stranger;
+	out->drop_malformed += was->drop_malformed;
+	out->drop_payload_type += was->drop_payload_type;
+	out->drop_unbridged += was->drop_unbridged;
+	out->moves += was->moves;
+	out->pierced += was->pierced;
+	out->refused += was->refused;
+	out->flips += was->flips;
+	if (was->last_in > out->last_in)
+		out->last_in = was->last_in;
+	if (was->last_rtp > out->last_rtp)
+		out->last_rtp = was->last_rtp;
+}
+
+/* ---- from one worker to another ------------------------------------------ */
+
+/* A stream with the sockets of @old that nobody watches yet. */
+static int create_like(struct media_stream **out,
+		       const struct media_stream *old, unsigned worker)
+{
+	struct media_stream *s = calloc(1, sizeof(*s));
+	int err = 0;
+
+	if (!s)
+		return -ENOMEM;
+	s->media = old->media;
+	s->worker_index = worker;
+	s->worker = old->media->workers[worker];
+	s->wish.remote = old->wish.remote;
+	s->wish.has_remote = old->wish.has_remote;
+	wish_box_init(&s->box);
+	list_init(&s->waiting);
+	s->latch_open = old->latch_open;
+	path_open_latch(&s->path, old->latch_open);
+	for (int i = 0; i < 2; i++) {
+		s->local[i] = old->local[i];
+		s->fd[i] = fcntl(old->fd[i], F_DUPFD_CLOEXEC, 0);
+		if (s->fd[i] < 0)
+			err = -errno;
+	}
+	if (err) {
+		stream_free(s);
+		return err;
+	}
+	*out = s;
+	return 0;
+}
+
+int media_stream_move(struct media_stream **stream, unsigned worker)
+{
+	struct media_stream *old = *stream, *s;
+	struct media *m = old->media;
+	int err;
+
+	worker %= m->n_workers;
+	if (old->worker_index == worker)
+		return 0;
+	err = create_like(&s, old, worker);
+	if (err)
+		return err;
+	err = worker_watch(s->worker, s);
+	if (err) {
+		worker_close(s->worker, s); /* it may know one of the sockets */
+		return err;
+	}
+	media_stream_stats(old, &s->before);
+	s->ports = old->ports;
+	old->ports = NULL;
+	list_append(&m->streams, &s->link);
+	hash_insert(&m->by_addr, &s->by_addr, addr_hash(&s->local[0]));
+	m->loads[worker]++;
+	media_stream_close(old);
+	post(s);
+	*stream = s;
+	return 0;
 }

@@ -245,6 +245,14 @@ static void wait_for_peer(struct worker *w, struct media_stream *s)
 	list_append(&w->waiting, &s->waiting);
 }
 
+static void unwatch(struct worker *w, const struct media_stream *s)
+{
+	for (int i = 0; i < 2; i++) {
+		if (s->fd[i] >= 0)
+			epoll_ctl(w->epoll, EPOLL_CTL_DEL, s->fd[i], NULL);
+	}
+}
+
 /*
  * Whoever closes a stream has made its wishes before.  So with the closing
  * list read first, the list of wishes holds all that concerns those streams,
@@ -272,6 +280,8 @@ static void obey(struct worker *w)
 		next = s->next_closing;
 		path_bridge(&s->path, NULL);
 		list_remove(&s->waiting);
+		/* media_stream_move(): they may live on at another worker. */
+		unwatch(w, s);
 		stream_close_sockets(s);
 		push(&w->released, s, &s->next_closing);
 	}

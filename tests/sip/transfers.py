@@ -8,10 +8,9 @@
 
 import time
 
-from phone import Call
 from runner import check, until
 from sip import media_of
-from sipbox import A_SPEECH, B_SPEECH, SipBox, hang_up, meanwhile
+from sipbox import A_SPEECH, B_SPEECH, SipBox, meanwhile
 from trunks import TRUNKS
 
 C_SPEECH = b"c" * 160
@@ -23,6 +22,7 @@ class Party:
     def __init__(self, box, phone, speech):
         self.box, self.phone, self.speech = box, phone, speech
         self.rtp = box.media(phone, speech)
+        self.rtps = [self.rtp]
         self.call = None
         self.calls = {}     # call-id: Call
         self.told = []      # NOTIFYs
@@ -63,6 +63,15 @@ class Party:
             direction=way.get(media_of(message.sdp)[3], "sendrecv")))
         self.rtp.remote = call.media()
 
+    def open_line(self):
+        """Media of its own for the next call."""
+        self.rtp = self.box.media(self.phone, self.speech)
+        self.rtps.append(self.rtp)
+
+    def hears(self, other, since):
+        return sum(rtp.count(payload=other.speech, since=since)
+                   for rtp in self.rtps)
+
     def status_lines(self):
         return [m.body.decode().strip().removeprefix("SIP/2.0 ")
                 for m in self.told]
@@ -96,9 +105,9 @@ def talk(one, two, others=()):
           f"{two.phone.user} does not hear {one.phone.user}")
     for other in others:
         for who in (one, two):
-            check(not who.rtp.count(payload=other.speech, since=since),
+            check(not who.hears(other, since),
                   f"{who.phone.user} still hears {other.phone.user}")
-            check(not other.rtp.count(payload=who.speech, since=since),
+            check(not other.hears(who, since),
                   f"{other.phone.user} still hears {who.phone.user}")
 
 
@@ -168,9 +177,29 @@ class Site:
                   else state.startswith("active;expires="),
                   f"state {state} of {message.body}")
 
+    def has_ended(self, call):
+        return any(m.call_id == call.call_id for m in self.bob.ended)
+
+    def consult(self, ringing=False):
+        """bob holds the one who stays, and calls the target."""
+        bob = self.bob
+        hold(bob, self.first)
+        bob.open_line()
+        if not ringing:
+            return connect(bob, self.target, self.number)
+        out = bob.has(bob.phone.invite(self.number, rtp=bob.rtp))
+        into = self.target.has(self.target.phone.incoming())
+        into.reply(180, "Ringing")
+        out.expect(180)
+        return out, into
+
+    def resume(self):
+        self.bob.rtp = self.bob.rtps[0]
+        hold(self.bob, self.first, "sendrecv")
+
     def handed_over(self):
         """Those two talk, in the call that was; bob is out of it."""
-        if not self.bob.ended:
+        if not self.has_ended(self.first):
             check(self.first.bye().status == 200, "BYE refused")
         until(lambda: len(self.box.calls()) == 1 and
               len(self.box.calls()[0]["legs"]) == 2, 4,
@@ -187,8 +216,6 @@ class Site:
         """bob talks to the one who stays, as if nothing had been."""
         talk(self.stays, self.bob)
         check(not self.stays.ended, "the first call was ended")
-        check(self.bob.call is not None, "")
-        self.bob.call = self.first
         check(self.first.bye().status == 200, "BYE refused")
         until(lambda: self.stays.ended, 3, "the first call is left")
 
@@ -229,15 +256,80 @@ def blind(site, outcome):
     site.handed_over()
 
 
+# ---- attended -----------------------------------------------------------------
+
+def attended(site, outcome):
+    out, _ = site.consult()
+    talk(site.bob, site.target)
+    if outcome != "accepted":
+        hold(site.bob, out)     # so that the target has to be told
+    if outcome == "refused":
+        site.target.refuses = 488
+    elif outcome == "unreachable":
+        site.target.phone.close()
+    refer(site.first, site.to(out))
+    if outcome == "accepted":
+        site.expect_told("100 Trying", "200 OK")
+        until(lambda: site.has_ended(out), 3, "the consultation is left")
+        site.handed_over()
+        return
+    site.expect_told("100 Trying", "488 Not Acceptable Here"
+                     if outcome == "refused" else "503 Service Unavailable")
+    check(not site.bob.ended, "bob lost a call")
+    if outcome == "refused":
+        site.target.refuses = 0
+        hold(site.bob, out, "sendrecv")
+        talk(site.bob, site.target)
+        hang_up_both(out, site.target)
+    site.resume()
+    site.as_before()
+
+
+def hang_up_both(call, party):
+    before = len(party.ended)
+    check(call.bye().status == 200, "BYE refused")
+    until(lambda: len(party.ended) > before, 3, "no BYE on the other side")
+
+
+# ---- attended while it still rings ----------------------------------------------
+
+def ringing(site, outcome):
+    out, into = site.consult(ringing=True)
+    if outcome == "unreachable":
+        site.target.phone.ignore = lambda m: True
+    refer(site.first, site.to(out))
+    if outcome == "accepted":
+        site.target.rtp.stream(into.media())
+        into.reply(200, "OK", rtp=site.target.rtp)
+        into.expect_ack()
+        site.expect_told("100 Trying", "180 Ringing", "200 OK")
+        final(out, 487)
+        site.handed_over()
+        return
+    if outcome == "refused":
+        into.reply(486, "Busy Here")
+    site.expect_told("100 Trying", "180 Ringing", "486 Busy Here"
+                     if outcome == "refused" else "408 Request Timeout")
+    final(out, 486 if outcome == "refused" else 408)
+    site.resume()
+    site.as_before()
+
+
+def final(call, code):
+    got = call.phone.expect(
+        lambda m: call.answers_invite(m) and m.status >= 200, 6)
+    check(got.status == code, f"INVITE answered {got}, not {code}")
+
+
 # ---- the table ----------------------------------------------------------------
 
-KINDS = {"blind": blind}
+KINDS = {"blind": blind, "attended": attended, "ringing": ringing}
 OUTCOMES = ("accepted", "refused", "unreachable")
 
 
 def cell(kind, stays, target, outcome, bob_calls):
     def scenario(context):
-        how = {"ring_timeout": "5"} if outcome == "unreachable" else {}
+        how = {"ring_timeout": "7"} if outcome == "unreachable" else {}
         site = Site(context, stays, target, bob_calls, **how)
         KINDS[kind](site, outcome)
     scenario.__name__ = f"{kind}_transfer_{stays}_to_{target}_{outcome}"

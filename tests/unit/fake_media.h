@@ -90,6 +90,12 @@ void media_stream_bridge(struct media_stream *a, struct media_stream *b)
 		b->partner = a;
 }
 
+int media_stream_move(struct media_stream **s, unsigned worker)
+{
+	media_stream_bridge(*s, NULL);
+	return 0;
+}
+
 void media_stream_stats(const struct media_stream *s, struct media_stats *out)
 {
 	*out = s->stats;

@@ -497,6 +497,55 @@ static void closed_partner_leaves_the_other_working(void **state)
 	assert_int_equal(hear(&rig->alice), 'b');
 }
 
+static bool counts_to(const struct media_stream *s, uint64_t in, uint64_t out)
+{
+	int64_t end = real_ms() + DEADLINE_MS;
+
+	while ((stats(s).in_packets != in || stats(s).out_packets != out) &&
+	       real_ms() < end)
+		sched_yield();
+	return stats(s).in_packets == in && stats(s).out_packets == out;
+}
+
+/* Two calls become one: the stream of the other worker comes over. */
+static void moved_stream_keeps_its_port_and_counts_on(void **state)
+{
+	struct rig *rig = *state;
+	struct addr port = *media_stream_rtp(rig->b);
+
+	speak(&rig->bob, rig->b, 1);
+	assert_int_equal(hear(&rig->alice), 1);
+	assert_true(counts_to(rig->b, 1, 0));
+	assert_int_equal(media_stream_move(&rig->b, rig->conf.worker), 0);
+	for (unsigned to = 1; to < 20; to++) {
+		struct media_stream *was = rig->b;
+
+		assert_int_equal(
+			media_stream_move(&rig->b, rig->conf.worker + to), 0);
+		assert_ptr_not_equal(was, rig->b);
+	}
+	assert_int_equal(media_stream_move(&rig->b, rig->conf.worker), 0);
+	assert_true(addr_equal(&port, media_stream_rtp(rig->b)));
+	media_stream_bridge(rig->a, rig->b);
+	assert_true(is_sent_to(rig->b, true));
+	speak(&rig->alice, rig->a, 2);
+	assert_int_equal(hear(&rig->bob), 2);
+	assert_true(counts_to(rig->b, 1, 1));
+}
+
+static void closed_moved_stream_gives_its_ports_back(void **state)
+{
+	struct rig *rig = *state;
+	struct addr port = *media_stream_rtp(rig->b);
+	int64_t end = real_ms() + DEADLINE_MS;
+
+	assert_int_equal(media_stream_move(&rig->b, rig->conf.worker + 1), 0);
+	media_stream_close(rig->b);
+	while (!can_bind(&port) && real_ms() < end)
+		sched_yield();
+	assert_true(can_bind(&port));
+}
+
 static void closed_stream_gives_its_ports_back_to_the_kernel(void **state)
 {
 	struct rig *rig = *state;
@@ -784,6 +833,8 @@ int main(void)
 		CALL(own_port_as_remote_is_sent_nothing),
 		CALL(unbridged_stream_forwards_nothing),
 		CALL(closed_partner_leaves_the_other_working),
+		CALL(moved_stream_keeps_its_port_and_counts_on),
+		CALL(closed_moved_stream_gives_its_ports_back),
 		CALL(closed_stream_gives_its_ports_back_to_the_kernel),
 		CALL(streams_come_and_go_while_packets_flow),
 		CALL(phone_that_is_deaf_at_its_sdp_port_hears),
