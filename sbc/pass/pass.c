@@ -17,9 +17,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/rand.h"
 #include "pass/pass_priv.h"
+#include "rule/rule.h"
 
 /* ---- life --------------------------------------------------------------------- */
 
@@ -146,20 +148,25 @@ static void put_display(char *out, size_t cap, const char *text)
 	out[n] = 0;
 }
 
-/* A From user that is not the authenticated one is replaced by it; a token of
- * ours means its phone's user. */
-static void name_parties(struct pass_sender *s, const struct sip_view *view,
-			 const struct route_result *to)
+/* A From user that is not the authenticated one is replaced by it. */
+static const char *calling(const struct pass_sender *s,
+			   const struct sip_view *view)
 {
 	const struct conf_phone *phone = s->who.phone;
 	const char *from = view->from.user;
 
 	if (phone)
-		from = phone->caller_id[0] ? phone->caller_id : phone->user;
-	if (str_copy(s->from, sizeof(s->from), str_of(from)))
-		s->from[0] = 0;
-	str_copy(s->to, sizeof(s->to),
-		 str_of(s->only ? to->targets[0].phone->user : view->uri.user));
+		return phone->caller_id[0] ? phone->caller_id : phone->user;
+	return from && strlen(from) < LIMIT_USER_BYTES ? from : "";
+}
+
+/* As the routes have left the numbers; a token of ours means its phone's
+ * user. */
+static void name_parties(struct pass_sender *s, const struct sip_view *view,
+			 const struct route_result *to)
+{
+	str_copy(s->from, sizeof(s->from), str_of(to->calling));
+	str_copy(s->to, sizeof(s->to), str_of(to->called));
 	put_display(s->display, sizeof(s->display), view->from_display);
 	s->max_forwards = pass_max_forwards(view);
 }
@@ -193,6 +200,7 @@ static bool find_token(struct passes *p, struct pass_sender *s,
 	s->only = b->id;
 	*to = (struct route_result){.kind = ROUTE_PHONE, .n = 1};
 	to->targets[0].phone = phone;
+	str_copy(to->called, sizeof(to->called), str_of(phone->user));
 	return true;
 }
 
@@ -200,15 +208,27 @@ static void find(struct passes *p, struct pass_sender *s,
 		 const struct sip_view *view, enum conf_method method,
 		 struct route_result *to)
 {
-	const char *user = view->uri.user, *realm = s->who.realm->name;
+	const char *user = view->uri.user;
+	struct route_ask ask = {
+		.realm = s->who.realm->name,
+		.phone = s->who.phone,
+		.trunk = s->who.trunk,
+		.called = user,
+		.calling = calling(s, view),
+		.method = method,
+		.routes_only = true,
+	};
 
-	if (find_token(p, s, user, to))
+	if (find_token(p, s, user, to)) {
+		str_copy(to->calling, sizeof(to->calling), str_of(ask.calling));
 		return;
-	route_find_list(to, p->config, realm, user, method);
+	}
+	route_decide(to, p->config, &ask, NULL);
 	if (!registrar_is_ours(p->conf.registrar, s->who.realm, view->uri.host))
 		return;
+	ask.routes_only = false;
 	if (s->who.trunk || !is_for_server(to, s, method, user))
-		route_find(to, p->config, realm, user, method);
+		route_decide(to, p->config, &ask, NULL);
 }
 
 /* A server does not get back what it sent. */
@@ -323,6 +343,85 @@ void pass_headers(struct pass_headers *h, const struct sip_view *view,
 	}
 }
 
+bool pass_crosses(const char *name, enum sip_method method)
+{
+	for (size_t k = 0; k < sizeof(crossing) / sizeof(*crossing); k++)
+		if (crossing[k].requests & 1u << method &&
+		    !strcasecmp(crossing[k].name, name))
+			return true;
+	return false;
+}
+
+/* ---- the header table ----------------------------------------------------------------------- */
+
+enum { FEW = 24 }; /* so that there is room for those of the box's own */
+
+/* Of @view what would cross by itself, and what some rule passes. */
+static void collect(struct rule_lines *l, struct pass_headers *h,
+		    const struct config *cfg, const struct sip_view *view,
+		    enum sip_method method)
+{
+	const char *names[RULE_LINES], *value;
+	unsigned n = rule_wanted(cfg, names), own = 0;
+
+	for (unsigned i = 0; i < h->n; i++) {
+		if (conf_header_kind(h->list[i].name) == CONF_HEADER_OWNED)
+			h->list[own++] = h->list[i];
+		else
+			rule_put(l, h->list[i].name, h->list[i].value, true);
+	}
+	h->n = own;
+	for (unsigned k = 0; k < n; k++) {
+		if (rule_crosses(names[k]) || pass_crosses(names[k], method))
+			continue;
+		for (unsigned i = 0;
+		     (value = sip_view_header(view, names[k], i)); i++)
+			rule_put(l, names[k], value, false);
+	}
+}
+
+static enum conf_method rule_method(enum sip_method method)
+{
+	switch (method) {
+	case SIP_SUBSCRIBE:
+		return CONF_FOR_SUBSCRIBE;
+	case SIP_MESSAGE:
+		return CONF_FOR_MESSAGE;
+	case SIP_PUBLISH:
+		return CONF_FOR_PUBLISH;
+	case SIP_OPTIONS:
+		return CONF_FOR_OPTIONS;
+	default:
+		return CONF_METHODS;
+	}
+}
+
+void pass_rules(struct pass_headers *h, const struct config *cfg,
+		const struct pass_sender *from, const struct pass_way *to,
+		const struct sip_view *view, enum sip_method method)
+{
+	struct rule_lines l = {.n = 0};
+	const struct conf_rule *rules;
+	struct rule_scope scope = {
+		.direction = CONF_IN,
+		.realm = from->who.realm->name,
+		.trunk = from->who.trunk ? from->who.trunk->name : "",
+		.method = rule_method(method),
+	};
+
+	if (!config_rules(cfg, &rules))
+		return;
+	collect(&l, h, cfg, view, method);
+	rule_apply(&l, cfg, &scope);
+	scope.direction = CONF_OUT;
+	scope.realm = to->realm->name;
+	scope.trunk = to->is_trunk ? to->peer : "";
+	rule_apply(&l, cfg, &scope);
+	for (unsigned i = 0; i < l.n && h->n < FEW; i++)
+		if (rule_goes(&l, i))
+			pass_header_add(h, l.list[i].name, l.list[i].value);
+}
+
 void pass_put(struct sip_message *m, const struct pass_headers *h,
 	      const struct sip_view *view)
 {
@@ -345,7 +444,7 @@ int pass_way_trunk(struct passes *p, const struct config *cfg,
 		   const struct pass_sender *from, struct pass_way *out)
 {
 	bool tcp = trunk->transport == CONF_TCP;
-	char host[ADDR_TEXT_MAX];
+	char host[ADDR_TEXT_MAX], number[LIMIT_USER_BYTES];
 	struct buf b;
 
 	*out = (struct pass_way){
@@ -356,7 +455,8 @@ int pass_way_trunk(struct passes *p, const struct config *cfg,
 	};
 	buf_init(&b, out->text, sizeof(out->text));
 	buf_puts(&b, "sip:");
-	sip_put_user(&b, from->to);
+	route_number_to(trunk, from->to, number);
+	sip_put_user(&b, number);
 	buf_printf(&b, "@%s:%u%s", addr_fmt_uri(&trunk->host, host),
 		   addr_port(&trunk->host), tcp ? ";transport=tcp" : "");
 	if (!out->realm)

@@ -71,6 +71,12 @@ void pass_headers(struct pass_headers *h, const struct sip_view *view,
 		  enum sip_method method);
 void pass_header_add(struct pass_headers *h, const char *name,
 		     const char *value);
+struct pass_way;
+/* What the header table of @cfg makes of @h, the headers of request @view, on
+ * its way from @from to @to. */
+void pass_rules(struct pass_headers *h, const struct config *cfg,
+		const struct pass_sender *from, const struct pass_way *to,
+		const struct sip_view *view, enum sip_method method);
 /* Fill in @m's headers, and body and content type as they came. */
 void pass_put(struct sip_message *m, const struct pass_headers *h,
 	      const struct sip_view *view);

@@ -90,6 +90,7 @@ static int ask_way(struct ask *ask, const struct pass_way *way,
 	int err;
 
 	pass_headers(&h, view, view->method);
+	pass_rules(&h, ask->config, &ask->from, way, view, view->method);
 	if (way->route)
 		pass_header_add(&h, "Route", way->route);
 	pass_put(&m, &h, view);

@@ -323,6 +323,7 @@ static inline struct sip_txn *invite(struct rig *rig, const char *user,
 		.cseq = 1,
 		.max_forwards = 70,
 	};
+	req.view.msg = fake.headers;
 	req.view.contacts = &contact;
 	req.view.n_contacts = !rig->no_contact;
 	if (rig->max_forwards)
