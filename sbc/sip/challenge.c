@@ -4,8 +4,9 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * RFC 7616, and RFC 2069 where the peer offers no qop.  Of several challenges
- * the strongest that we can answer is kept (RFC 8760 2.4).  auth-int and the
- * session algorithms are not answered.
+ * the strongest that we can answer is kept (RFC 8760 2.4).  auth-int is the
+ * answer only to who does not offer auth: what stands between may change
+ * bodies.  The session algorithms are not answered.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -19,16 +20,20 @@ enum { HEADER_BYTES = 4096, CNONCE_CHARS = 16 };
 
 /* ---- taking ------------------------------------------------------------------------ */
 
-static bool offers_auth(const struct digest_challenge *c)
+static bool offers(const struct digest_challenge *c, const char *qop)
 {
 	struct str rest = str_of(c->qop);
 
-	if (!c->has_qop)
-		return true;
 	while (rest.p)
-		if (str_case_eq_c(str_trim(str_cut(&rest, ',')), "auth"))
+		if (str_case_eq_c(str_trim(str_cut(&rest, ',')), qop))
 			return true;
 	return false;
+}
+
+static bool is_answerable(const struct digest_challenge *c)
+{
+	return c->is_digest && c->alg_known &&
+	       (!c->has_qop || offers(c, "auth") || offers(c, "auth-int"));
 }
 
 static int keep(struct sip_challenged *out, const struct digest_challenge *c)
@@ -37,6 +42,7 @@ static int keep(struct sip_challenged *out, const struct digest_challenge *c)
 	out->has_qop = c->has_qop;
 	out->has_opaque = c->has_opaque;
 	out->stale = c->stale;
+	out->is_int = c->has_qop && !offers(c, "auth");
 	if (str_copy(out->realm, sizeof(out->realm), str_of(c->realm)) ||
 	    str_copy(out->nonce, sizeof(out->nonce), str_of(c->nonce)) ||
 	    str_copy(out->opaque, sizeof(out->opaque), str_of(c->opaque)))
@@ -53,7 +59,7 @@ static void choose(struct sip_challenged *best, int *err, struct str text)
 	int one;
 
 	while ((one = digest_parse_challenge(&c, &text)) != -ENOENT) {
-		if (!one && (!c.is_digest || !c.alg_known || !offers_auth(&c)))
+		if (!one && !is_answerable(&c))
 			continue;
 		memset(&next, 0, sizeof(next));
 		if (!one)
@@ -114,7 +120,7 @@ static void put_quoted(struct buf *b, const char *name, const char *text)
 }
 
 static int compute(struct digest *d, const struct sip_challenged *c,
-		   const char *uri, const char *user)
+		   const char *uri, const char *user, struct str body)
 {
 	memset(d, 0, sizeof(*d));
 	d->alg = (enum digest_alg)c->algorithm;
@@ -126,10 +132,10 @@ static int compute(struct digest *d, const struct sip_challenged *c,
 		return -ENOSPC;
 	if (!c->has_qop)
 		return 0;
-	memcpy(d->qop, "auth", 5);
+	strcpy(d->qop, c->is_int ? "auth-int" : "auth");
 	rand_token(d->cnonce, CNONCE_CHARS);
 	snprintf(d->nc_text, sizeof(d->nc_text), "%08x", c->nc);
-	return 0;
+	return c->is_int ? digest_body(d->body_hash, d->alg, body) : 0;
 }
 
 static void put_answer(struct buf *b, const struct sip_challenged *c,
@@ -143,8 +149,8 @@ static void put_answer(struct buf *b, const struct sip_challenged *c,
 	buf_printf(b, ", response=\"%s\", algorithm=%s", response,
 		   digest_alg_name(d->alg));
 	if (c->has_qop)
-		buf_printf(b, ", cnonce=\"%s\", qop=auth, nc=%s", d->cnonce,
-			   d->nc_text);
+		buf_printf(b, ", cnonce=\"%s\", qop=%s, nc=%s", d->cnonce,
+			   d->qop, d->nc_text);
 	if (c->has_opaque)
 		put_quoted(b, ", opaque", c->opaque);
 }
@@ -153,6 +159,15 @@ int sip_challenge_answer(struct sip_challenged *c, enum sip_method method,
 			 const char *uri, const char *user,
 			 const char *password, char *mem, size_t cap,
 			 struct sip_header *out)
+{
+	return sip_challenge_answer_body(c, method, uri, user, password,
+					 STR(""), mem, cap, out);
+}
+
+int sip_challenge_answer_body(struct sip_challenged *c, enum sip_method method,
+			      const char *uri, const char *user,
+			      const char *password, struct str body, char *mem,
+			      size_t cap, struct sip_header *out)
 {
 	char response[DIGEST_HEX_MAX + 1];
 	const char *name;
@@ -164,7 +179,7 @@ int sip_challenge_answer(struct sip_challenged *c, enum sip_method method,
 		return -EINVAL;
 	method_number(method, &name);
 	c->nc++;
-	err = compute(&d, c, uri, user);
+	err = compute(&d, c, uri, user, body);
 	if (!err)
 		err = digest_response(response, &d, name, password);
 	if (err)

@@ -106,6 +106,13 @@ static int count_on(msg_t *msg, struct sip_txn *txn)
 		       : 0;
 }
 
+static struct str body_of(msg_t *msg)
+{
+	const sip_payload_t *body = sip_object(msg)->sip_payload;
+
+	return body ? (struct str){body->pl_data, body->pl_len} : STR("");
+}
+
 /* To each who has asked for it. */
 static int add_answers(msg_t *msg, struct sip_txn *txn)
 {
@@ -119,9 +126,9 @@ static int add_answers(msg_t *msg, struct sip_txn *txn)
 	for (int i = 0; i < 2 && !err; i++) {
 		if (!txn->n_answered[i])
 			continue;
-		err = sip_challenge_answer(&as->challenged[i], txn->method, uri,
-					   as->user, as->password, mem,
-					   sizeof(mem), &h);
+		err = sip_challenge_answer_body(
+			&as->challenged[i], txn->method, uri, as->user,
+			as->password, body_of(msg), mem, sizeof(mem), &h);
 		if (!err)
 			err = header_add(msg, &h);
 	}

@@ -375,22 +375,13 @@ static const EVP_MD *algorithm(enum digest_alg alg)
 	return context ? fetched[alg] : NULL;
 }
 
-/* Lower-case hex of the hash of @parts with colons between them. */
-static int hash_parts(char out[DIGEST_HEX_MAX + 1], enum digest_alg alg,
-		      const char *const *parts, int n)
+/* Lower-case hex of what the context has taken. */
+static int finish(char out[DIGEST_HEX_MAX + 1])
 {
 	static const char hex[] = "0123456789abcdef";
-	const EVP_MD *md = algorithm(alg);
 	unsigned char raw[EVP_MAX_MD_SIZE];
 	unsigned len = 0;
 
-	if (!md || !EVP_DigestInit_ex2(context, md, NULL))
-		return -EIO;
-	for (int i = 0; i < n; i++) {
-		if (i)
-			EVP_DigestUpdate(context, ":", 1);
-		EVP_DigestUpdate(context, parts[i], strlen(parts[i]));
-	}
 	if (!EVP_DigestFinal_ex(context, raw, &len) || 2 * len > DIGEST_HEX_MAX)
 		return -EIO;
 	for (unsigned i = 0; i < len; i++) {
@@ -401,12 +392,40 @@ static int hash_parts(char out[DIGEST_HEX_MAX + 1], enum digest_alg alg,
 	return 0;
 }
 
+/* Of @parts with colons between them. */
+static int hash_parts(char out[DIGEST_HEX_MAX + 1], enum digest_alg alg,
+		      const char *const *parts, int n)
+{
+	const EVP_MD *md = algorithm(alg);
+
+	if (!md || !EVP_DigestInit_ex2(context, md, NULL))
+		return -EIO;
+	for (int i = 0; i < n; i++) {
+		if (i)
+			EVP_DigestUpdate(context, ":", 1);
+		EVP_DigestUpdate(context, parts[i], strlen(parts[i]));
+	}
+	return finish(out);
+}
+
+int digest_body(char out[DIGEST_HEX_MAX + 1], enum digest_alg alg,
+		struct str body)
+{
+	const EVP_MD *md = algorithm(alg);
+
+	if (!md || !EVP_DigestInit_ex2(context, md, NULL))
+		return -EIO;
+	EVP_DigestUpdate(context, body.p, body.n);
+	return finish(out);
+}
+
 int digest_response(char out[DIGEST_HEX_MAX + 1], const struct digest *d,
 		    const char *method, const char *password)
 {
 	char ha1[DIGEST_HEX_MAX + 1], ha2[DIGEST_HEX_MAX + 1];
 	const char *a1[] = {d->username, d->realm, password};
-	const char *a2[] = {method, d->uri};
+	const char *a2[] = {method, d->uri, d->body_hash};
+	const bool with_body = !strcmp(d->qop, "auth-int");
 	const char *auth[] = {ha1,       d->nonce, d->nc_text,
 			      d->cnonce, d->qop,   ha2};
 	const char *plain[] = {ha1, d->nonce, ha2};
@@ -414,7 +433,7 @@ int digest_response(char out[DIGEST_HEX_MAX + 1], const struct digest *d,
 
 	err = hash_parts(ha1, d->alg, a1, 3);
 	if (!err)
-		err = hash_parts(ha2, d->alg, a2, 2);
+		err = hash_parts(ha2, d->alg, a2, with_body ? 3 : 2);
 	if (!err)
 		err = d->qop[0] ? hash_parts(out, d->alg, auth, 6)
 				: hash_parts(out, d->alg, plain, 3);

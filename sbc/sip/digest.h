@@ -29,6 +29,8 @@ struct digest {
 	char response[DIGEST_HEX_MAX + 1];
 	uint32_t nc;
 	char nc_text[9]; /* as written; "" = not given */
+	/* With qop=auth-int: what digest_body() says of the body. */
+	char body_hash[DIGEST_HEX_MAX + 1];
 };
 
 const char *digest_alg_name(enum digest_alg alg); /* "MD5", "SHA-256" */
@@ -59,9 +61,13 @@ struct digest_challenge {
  */
 int digest_parse_challenge(struct digest_challenge *out, struct str *text);
 
+/* The hash of a body, for qop=auth-int (RFC 7616 3.4.3).  -EIO. */
+int digest_body(char out[DIGEST_HEX_MAX + 1], enum digest_alg alg,
+		struct str body);
 /*
  * The response that the owner of @password gives to what @d says, for a
- * request of @method: with qop=auth, or, @d->qop empty, that of RFC 2069.
+ * request of @method: with qop=auth or auth-int, or, @d->qop empty, that of
+ * RFC 2069.
  * Lower-case hex.  -EIO: no such algorithm on this machine.
  */
 int digest_response(char out[DIGEST_HEX_MAX + 1], const struct digest *d,

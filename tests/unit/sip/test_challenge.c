@@ -277,13 +277,35 @@ static void auth_is_picked_from_a_list(void **state)
 	assert_string_equal(d.qop, "auth");
 }
 
+static void auth_int_is_the_answer_to_who_wants_nothing_else(void **state)
+{
+	char expected[DIGEST_HEX_MAX + 1];
+	struct sip_header h;
+	struct digest d;
+
+	assert_int_equal(take("Digest realm=\"p\", nonce=\"n\", "
+			      "algorithm=SHA-256, qop=\"auth-int\""),
+			 0);
+	assert_int_equal(sip_challenge_answer_body(&c, SIP_REGISTER,
+						   "sip:pbx.example.org", "101",
+						   "secret", STR("hello"),
+						   value, sizeof(value), &h),
+			 0);
+	assert_int_equal(digest_parse(&d, str_of(value + 7)), 0);
+	assert_string_equal(d.qop, "auth-int");
+	assert_int_equal(digest_body(d.body_hash, d.alg, STR("hello")), 0);
+	assert_int_equal(digest_response(expected, &d, "REGISTER", "secret"),
+			 0);
+	assert_string_equal(d.response, expected);
+}
+
 static void what_we_cannot_answer_is_no_challenge(void **state)
 {
 	static const char *const others[] = {
 		"Basic realm=\"x\"",
 		"Digest realm=\"p\", nonce=\"n\", algorithm=MD5-sess",
 		"Digest realm=\"p\", nonce=\"n\", algorithm=AKAv1-MD5",
-		"Digest realm=\"p\", nonce=\"n\", qop=\"auth-int\"",
+		"Digest realm=\"p\", nonce=\"n\", qop=\"auth-conf\"",
 		"Digest realm=\"p\", nonce=\"n\", qop=\"\"",
 	};
 
@@ -389,6 +411,7 @@ int main(void)
 		TEST(several_may_stand_in_one_header),
 		TEST(of_equals_the_first_is_taken),
 		TEST(auth_is_picked_from_a_list),
+		TEST(auth_int_is_the_answer_to_who_wants_nothing_else),
 		TEST(what_we_cannot_answer_is_no_challenge),
 		TEST(a_broken_challenge_is_not_kept),
 		TEST(a_good_one_beside_a_broken_one_is_taken),

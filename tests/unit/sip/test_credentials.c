@@ -384,6 +384,26 @@ static void without_credentials_it_goes_up(void **state)
 	assert_int_equal(rig->last_status, 401);
 }
 
+/* The body that goes out again is the one that counts. */
+static void with_auth_int_the_body_is_in_the_answer(void **state)
+{
+	struct rig *rig = *state;
+	char expected[DIGEST_HEX_MAX + 1], value[512];
+	struct digest d;
+
+	call_made(rig, SIP_UDP, "101");
+	request(rig, SIP_INVITE);
+	challenge(rig, 401,
+		  "WWW-Authenticate: Digest realm=\"pbx\", nonce=\"n1\", "
+		  "algorithm=MD5, qop=\"auth-int\"\r\n");
+	assert_non_null(rig_header(rig, "Authorization", value));
+	assert_int_equal(digest_parse(&d, str_of(value + 7)), 0);
+	assert_string_equal(d.qop, "auth-int");
+	assert_int_equal(digest_body(d.body_hash, d.alg, STR("hello")), 0);
+	assert_int_equal(digest_response(expected, &d, "INVITE", "secret"), 0);
+	assert_string_equal(d.response, expected);
+}
+
 static void what_cannot_be_answered_goes_up(void **state)
 {
 	struct rig *rig = *state;
@@ -517,6 +537,7 @@ int main(void)
 		TEST(each_of_them_is_answered_once),
 		TEST(the_ack_has_both_answers),
 		TEST(without_credentials_it_goes_up),
+		TEST(with_auth_int_the_body_is_in_the_answer),
 		TEST(what_cannot_be_answered_goes_up),
 		TEST(a_cancel_is_of_the_second_invite),
 		TEST(what_is_cancelled_is_not_sent_again),

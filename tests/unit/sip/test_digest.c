@@ -67,6 +67,39 @@ static void responses_are_those_of_the_rfcs(void **state)
 	}
 }
 
+/* The RFC has no example of it: the one of 3.9.1 with qop=auth-int and the body
+ * "v=0" CR LF, as computed by another implementation of 3.4. */
+static void with_auth_int_the_body_counts(void **state)
+{
+	static const char *const expected[] = {
+		"d1b8e2ac3f6782372de4bf3d8735b406",
+		"385d2de062660ced11876f42d9497c69cacf5caaf3d951dd424aee9f7157d5"
+		"63",
+	};
+
+	for (int i = 0; i < 2; i++) {
+		char out[DIGEST_HEX_MAX + 1];
+		struct digest d;
+
+		assert_int_equal(
+			digest_parse(&d, str_of(vectors[1 + i].params)), 0);
+		strcpy(d.qop, "auth-int");
+		assert_int_equal(
+			digest_body(d.body_hash, d.alg, STR("v=0\r\n")), 0);
+		assert_int_equal(
+			digest_response(out, &d, "GET", "Circle of Life"), 0);
+		assert_string_equal(out, expected[i]);
+	}
+}
+
+static void the_hash_of_no_body_is_that_of_nothing(void **state)
+{
+	char out[DIGEST_HEX_MAX + 1];
+
+	assert_int_equal(digest_body(out, DIGEST_MD5, STR("")), 0);
+	assert_string_equal(out, "d41d8cd98f00b204e9800998ecf8427e");
+}
+
 static void another_password_gives_another_response(void **state)
 {
 	char out[DIGEST_HEX_MAX + 1];
@@ -193,6 +226,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(responses_are_those_of_the_rfcs),
+		cmocka_unit_test(with_auth_int_the_body_counts),
+		cmocka_unit_test(the_hash_of_no_body_is_that_of_nothing),
 		cmocka_unit_test(another_password_gives_another_response),
 		cmocka_unit_test(without_qop_it_is_the_old_formula),
 		cmocka_unit_test(a_quoted_value_loses_its_escapes),
