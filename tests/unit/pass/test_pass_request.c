@@ -338,6 +338,102 @@ static void hops_are_counted(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* ---- the tables --------------------------------------------------------- */
+
+static const char with_tables[] = "config realm 'lan'\n"
+				  "config phone '100'\n"
+				  "	option password 'secret-a'\n"
+				  "config phone '101'\n"
+				  "	option password 'secret-b'\n"
+				  "config trunk 'texts'\n"
+				  "	option realm 'lan'\n"
+				  "	option host '198.51.100.7'\n"
+				  "	option country_code '49'\n"
+				  "	option numbers 'plain'\n"
+				  "config route 'of-100'\n"
+				  "	option from '100'\n"
+				  "	option match '9!'\n"
+				  "	option strip '1'\n"
+				  "	option calling_prefix '+49301'\n"
+				  "	list to 'texts'\n"
+				  "config header 'subject'\n"
+				  "	option action 'remove'\n"
+				  "	option header 'Subject'\n"
+				  "	option direction 'in'\n"
+				  "config header 'tenant'\n"
+				  "	option action 'pass'\n"
+				  "	option header 'X-Tenant'\n"
+				  "	option trunk 'texts'\n"
+				  "config header 'no-message'\n"
+				  "	option action 'add'\n"
+				  "	option header 'X-Publish'\n"
+				  "	option value '1'\n"
+				  "	list method 'PUBLISH'\n"
+				  "config header 'add'\n"
+				  "	option action 'add'\n"
+				  "	option header 'X-Box'\n"
+				  "	option value 'ours'\n"
+				  "	option direction 'out'\n";
+
+static void use_tables(struct rig *rig)
+{
+	struct conf_errors errs = {0};
+	struct config *config;
+
+	assert_int_equal(config_parse(&config, "test", STR(with_tables), &errs),
+			 0);
+	passes_set_config(rig->passes, config);
+	config_unref(bindings.config);
+	bindings.config = config;
+}
+
+static const struct fake_message *with_headers(struct rig *rig,
+					       const char *user)
+{
+	HEADERS(rig, {"Subject", "lunch"}, {"X-Tenant", "5"}, {"X-Other", "6"},
+		{"Content-Language", "de"});
+	send_from(rig, &rig->phone, SIP_MESSAGE, user);
+	return fake_request(SIP_MESSAGE);
+}
+
+static void numbers_are_rewritten_for_a_trunk(void **state)
+{
+	struct rig *rig = *state;
+	const struct fake_message *sent;
+
+	use_tables(rig);
+	sent = with_headers(rig, "90301234");
+	assert_string_equal(sent->target, "sip:49301234@198.51.100.7:5060");
+	assert_string_equal(sent->from_user, "+49301100");
+}
+
+static void the_header_table_applies(void **state)
+{
+	struct rig *rig = *state;
+	const struct fake_message *sent;
+
+	use_tables(rig);
+	sent = with_headers(rig, "90301234");
+	assert_false(says(sent, "Subject"));
+	assert_true(says(sent, "X-Tenant: 5\n"));
+	assert_true(says(sent, "X-Box: ours\n"));
+	assert_true(says(sent, "Content-Language: de\n"));
+	assert_false(says(sent, "X-Other"));
+	assert_false(says(sent, "X-Publish"));
+}
+
+static void a_rule_of_a_trunk_is_not_for_a_phone(void **state)
+{
+	struct rig *rig = *state;
+	const struct fake_message *sent;
+
+	use_tables(rig);
+	add_binding("sip:101@10.0.0.7", "192.0.2.9:5062");
+	sent = with_headers(rig, "101");
+	assert_false(says(sent, "X-Tenant"));
+	assert_true(says(sent, "X-Box: ours\n"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -362,6 +458,9 @@ int main(void)
 		T(a_stranger_is_challenged),
 		T(the_same_by_another_way_is_merged),
 		T(hops_are_counted),
+		T(numbers_are_rewritten_for_a_trunk),
+		T(the_header_table_applies),
+		T(a_rule_of_a_trunk_is_not_for_a_phone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
