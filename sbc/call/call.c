@@ -29,6 +29,7 @@ int calls_create(struct calls **out, const struct calls_conf *conf,
 	list_init(&calls->lingering);
 	list_init(&calls->strays);
 	hash_init(&calls->by_invite);
+	hash_init(&calls->buckets);
 	hash_init(&calls->by_dialog);
 	*out = calls;
 	return 0;
@@ -72,6 +73,7 @@ void calls_destroy(struct calls *calls)
 	list_for_each_safe (pos, &calls->lingering)
 		call_free(list_entry(pos, struct call, node));
 	hash_clear(&calls->by_invite);
+	admit_clear(calls);
 	hash_clear(&calls->by_dialog);
 	config_unref(calls->config);
 	free(calls);

@@ -64,6 +64,7 @@ struct calls {
 	struct list all;
 	struct list lingering; /* over, but for a CANCEL that waits */
 	struct hash by_invite; /* to tell merged requests */
+	struct hash buckets;   /* calls per second: call_admit.c */
 	struct hash by_dialog; /* legs */
 	unsigned n;
 	unsigned other_host; /* calls that have media from an unknown host */
@@ -150,6 +151,17 @@ const char *appear_instance(const struct calls *calls, const char *phone,
 void appear_take(struct call *call, const struct binding *b);
 /* @leg's flow is dead: is its phone registered along another by now? */
 void appear_look(struct call *call, struct leg *leg);
+
+/* call_admit.c */
+enum admit_kind { ADMIT_REALM, ADMIT_TRUNK, ADMIT_PHONE };
+/* Calls that section @name has a live leg in. */
+unsigned admit_count(const struct calls *calls, enum admit_kind kind,
+		     const char *name);
+/* May @caller begin another call?  Counts it when it may. */
+bool admit_caller(struct calls *calls, const struct registrar_peer *caller);
+/* May @t be asked for @call? */
+bool admit_target(struct call *call, const struct route_target *t);
+void admit_clear(struct calls *calls);
 
 /* call_cdr.c */
 void record_begin(struct call *call, const struct sip_view *view);

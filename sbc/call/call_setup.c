@@ -138,8 +138,7 @@ static int admit(struct calls *calls, const struct sip_view *view,
 		return 404;
 	status = setup_find_targets(calls, caller, view->uri.host, user,
 				    calling(caller, view, from_mem), to, only);
-	if (calls->n >= config_global(calls->config)->max_calls &&
-	    !to->emergency)
+	if (!status && !to->emergency && !admit_caller(calls, caller))
 		return 503;
 	return status;
 }
@@ -424,7 +423,9 @@ void setup_next_target(struct call *call)
 		call->was_refused = false;
 		fork_forget(call);
 		record_asked(call, t->phone ? t->phone->name : t->trunk->name);
-		if (t->phone)
+		if (!admit_target(call, t))
+			setup_note_failure(call, t->phone ? 486 : 503);
+		else if (t->phone)
 			start_phone(call, t->phone);
 		else
 			trunk_start(call, t->trunk);
