@@ -31,6 +31,35 @@ struct trial {
 	json_t *lines; /* with --json, else NULL */
 };
 
+/* Requests that the table is for. */
+static const struct method {
+	const char *name;
+	enum conf_method conf;
+	enum sip_method sip;
+} methods[] = {
+	{"INVITE", CONF_FOR_INVITE, SIP_INVITE},
+	{"SUBSCRIBE", CONF_FOR_SUBSCRIBE, SIP_SUBSCRIBE},
+	{"MESSAGE", CONF_FOR_MESSAGE, SIP_MESSAGE},
+	{"PUBLISH", CONF_FOR_PUBLISH, SIP_PUBLISH},
+	{"OPTIONS", CONF_FOR_OPTIONS, SIP_OPTIONS},
+};
+
+static const struct method *find_method(const struct rule_pasted *p)
+{
+	for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++)
+		if (p->method && !strcmp(p->method, methods[i].name))
+			return &methods[i];
+	return NULL;
+}
+
+static bool crosses(const struct rule_pasted *p, const char *name)
+{
+	enum sip_method method = find_method(p)->sip;
+
+	return method == SIP_INVITE ? rule_crosses(name)
+				    : pass_crosses(name, method);
+}
+
 /* ---- what became of a line ---------------------------------------------- */
 
 static void show(struct trial *t, const char *what, const char *name,
@@ -128,8 +157,9 @@ static int try_rules(struct trial *t, const struct config *cfg,
 			show(t, "own", name, value, value, NULL,
 			     "the box writes its own on each side");
 		else
-			fits &= rule_put(&l, name, value, rule_crosses(name));
+			fits &= rule_put(&l, name, value, crosses(p, name));
 	}
+	t->scope.method = find_method(p)->conf;
 	rule_apply(&l, cfg, &t->scope);
 	for (unsigned i = 0; i < l.n; i++)
 		show_line(t, &l, i);
@@ -169,7 +199,6 @@ static int read_scope(struct trial *t, const struct config *cfg)
 			 : t->realm ? t->realm
 				    : realms[0].name,
 		.trunk = trunk ? trunk->name : "",
-		.method = CONF_FOR_INVITE,
 	};
 	return EXIT_OK;
 }
@@ -212,9 +241,12 @@ static int read_message(const char *path, struct rule_pasted **out)
 	free(text);
 	if (code || err)
 		return EXIT_FAILED;
-	if ((*out)->method && !strcmp((*out)->method, "INVITE"))
+	if (find_method(*out))
 		return EXIT_OK;
-	fprintf(stderr, "sbc: %s: the rules are for INVITE requests\n", path);
+	fprintf(stderr,
+		"sbc: %s: the rules are for INVITE, SUBSCRIBE, MESSAGE, "
+		"PUBLISH and OPTIONS requests\n",
+		path);
 	return EXIT_FAILED;
 }
 

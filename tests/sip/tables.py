@@ -173,11 +173,22 @@ def header_test_knows_directions_and_peers(context):
           lines["Subject"]["rule"] == "plain", f"{lines['Subject']}")
 
 
+def header_test_is_for_messages_too(context):
+    ask = tables(context, RULES + "\tlist method 'INVITE'\n")
+    done = ask("header", "test", "-", "--trunk", "itsp",
+               given="MESSAGE sip:1@h SIP/2.0\nUser-to-User: 5\n"
+                     "Priority: normal\nContent-Language: de\n")
+    for words in ("left      User-to-User", "kept      Priority",
+                  "kept      Content-Language"):
+        check(words in done.stdout, f"not told: {words}\n{done.stdout}")
+
+
 def header_test_says_what_it_cannot_read(context):
     ask = tables(context, RULES)
     for given, code, words in ((PASTED.replace("Via:", "Via"), 1, ":3: "),
                                ("", 1, ":0: "),
-                               ("BYE sip:1@h SIP/2.0\n", 1, "INVITE")):
+                               ("BYE sip:1@h SIP/2.0\n", 1, "INVITE"),
+                               ("SIP/2.0 200 OK\n", 1, "INVITE")):
         done = ask("header", "test", "-", given=given)
         check(done.returncode == code and words in done.stderr,
               f"{done.returncode} {done.stderr}")
@@ -192,6 +203,7 @@ def header_test_says_what_it_cannot_read(context):
 def add_to(suite):
     for function in (header_test_tells_what_becomes_of_each_line,
                      header_test_knows_directions_and_peers,
+                     header_test_is_for_messages_too,
                      header_test_says_what_it_cannot_read,
                      route_test_tells_each_step,
                      route_test_tells_scripts_what_it_found,
