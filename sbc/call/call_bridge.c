@@ -188,7 +188,7 @@ static void ended(void *arg, struct leg *leg, int status, const char *cause)
 	if (!strcmp(cause, "bye") || !strcmp(cause, "cancel"))
 		record_ended_by(call, leg);
 	call_ending(call, cause);
-	call_hangup_legs(call, leg, NULL);
+	call_hangup_legs(call, leg, leg_reason(leg));
 }
 
 /*

@@ -114,6 +114,7 @@ struct call {
 	struct call_trunk trunk;
 	unsigned ringing;  /* forks that have not ended */
 	int best;          /* best final answer so far, 0 = none */
+	char best_reason[LEG_REASON_BYTES]; /* that came with it; "" = none */
 	bool was_refused;  /* somebody at this target said no */
 	bool target_stops; /* an answer that ends the search (6xx, 4xx) */
 	struct timer ring, watch, reap;
@@ -258,11 +259,11 @@ int setup_find_targets(struct calls *calls, const struct registrar_peer *caller,
 		       const char *host, const char *user, const char *from,
 		       struct route_result *to, uint64_t *only);
 void setup_next_target(struct call *call);
+/* @leg has answered with @sdp: so does the caller's leg, and they talk. */
+void setup_connect(struct call *call, struct leg *leg, const struct sdp *sdp);
 /* A target that could not even be asked: its status; it counts as one. */
 int setup_status_of(int err);
 void setup_note_failure(struct call *call, int status);
-/* @leg has answered with @sdp: so does the caller's leg, and they talk. */
-void setup_connect(struct call *call, struct leg *leg, const struct sdp *sdp);
 /* One more leg that asks: counts as ringing.  *@out is the call's. */
 int setup_start_leg(struct call *call, const struct leg_conf *conf,
 		    const struct sip_dialog_conf *dialog, const char *path,

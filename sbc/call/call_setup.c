@@ -388,8 +388,10 @@ int setup_status_of(int err)
 void setup_note_failure(struct call *call, int status)
 {
 	record_heard(call, status);
-	if (route_is_better(status, call->best))
-		call->best = status;
+	if (!route_is_better(status, call->best))
+		return;
+	call->best = status;
+	call->best_reason[0] = 0;
 }
 
 static void start_phone(struct call *call, const struct conf_phone *phone)
@@ -407,7 +409,8 @@ static void give_up(struct call *call)
 	call->status = status;
 	call_ending(call, status == 408 ? "no-answer" : "refused");
 	if (call->a)
-		leg_reject(call->a, status);
+		leg_reject_for(call->a, status,
+			       call->best_reason[0] ? call->best_reason : NULL);
 	call_leg_dead(call, NULL); /* it may have none */
 }
 
@@ -534,6 +537,9 @@ void setup_fork_ended(struct call *call, struct leg *leg, int status)
 	if (fork_ended(call, leg, status) || trunk_ended(call, leg, status))
 		return;
 	setup_note_failure(call, status);
+	if (call->best == status)
+		str_copy(call->best_reason, sizeof(call->best_reason),
+			 str_of(leg_reason(leg)));
 	call->was_refused |= leg_was_heard(leg);
 	if (!route_next(status))
 		call->target_stops = true;

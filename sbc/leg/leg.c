@@ -310,6 +310,7 @@ static void dialog_request(void *arg, struct sip_txn *txn,
 	change_note(leg, view);
 	switch (view->method) {
 	case SIP_BYE:
+		reason_hear(leg, view);
 		if (leg_step(leg, GOT_BYE, &(struct leg_input){.txn = txn}))
 			refuse(txn, 481);
 		break;

@@ -190,8 +190,10 @@ bool leg_is_outdated(const struct leg *leg);
 /* 200 to an incoming leg with @sdp rewritten: answer, or late offer.  It may
  * have to wait for a PRACK. */
 int leg_answer(struct leg *leg, const struct sdp *sdp);
-/* Final refusal of an incoming leg. */
+/* Final refusal of an incoming leg, with what Q.850 calls it. */
 void leg_reject(struct leg *leg, int status);
+/* The same with another's reason (leg_reason()); NULL = none. */
+void leg_reject_for(struct leg *leg, int status, const char *reason);
 /* ACK the 2xx of an outgoing leg; @answer when the 2xx carried the offer. */
 int leg_ack(struct leg *leg, const struct sdp *answer);
 /*
@@ -199,6 +201,14 @@ int leg_ack(struct leg *leg, const struct sdp *answer);
  * Reason header's value (RFC 3326) or NULL.  ended() is not told.
  */
 void leg_hangup(struct leg *leg, const char *reason);
+
+enum { LEG_REASON_BYTES = 160 };
+/*
+ * Why the peer hung up, gave up or refused, as a Reason header's value
+ * (RFC 3326) that the other side may see: numbers alone, with words of ours.
+ * NULL = it did not say.
+ */
+const char *leg_reason(const struct leg *leg);
 
 /* ---- while it is up -------------------------------------------------------- */
 

@@ -140,6 +140,7 @@ int out_take_refusal(struct leg *leg, const struct leg_input *in)
 			? 500
 			: in->status;
 
+	reason_hear(leg, in->view);
 	if (!leg->heard)
 		flow_missed(leg);
 	if (!in->view->internal) {
@@ -188,7 +189,7 @@ int out_send_cancel(struct leg *leg, const struct leg_input *in)
 	/* The caller may be gone long before the INVITE times out. */
 	if (!leg->heard && clock_mono() - leg->invited >= UNHEARD_MS)
 		flow_missed(leg);
-	sip_txn_cancel(leg->invite);
+	sip_txn_cancel_for(leg->invite, in->reason);
 	return 0;
 }
 

@@ -222,6 +222,7 @@ struct sip_txn {
 	char final_tag[LIMIT_CALLID_BYTES]; /* its To-tag */
 	bool released;                      /* nobody listens */
 	bool cancel_wanted; /* waits for a provisional response */
+	char *cancel_reason; /* NULL = none */
 	bool provisional, cancelled;
 	bool on_peers_flow; /* client side: along a connection of the peer's */
 	struct credentials *as; /* client side; NULL = none */

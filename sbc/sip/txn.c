@@ -56,6 +56,7 @@ static void txn_free(struct sip_txn *txn)
 {
 	reliable_stop(txn);
 	timer_cancel(txn->sip->conf.loop, &txn->timer);
+	free(txn->cancel_reason);
 	if (txn->orq && !txn->final && txn->sip->client_txns)
 		txn->sip->client_txns--;
 	nta_outgoing_destroy(txn->orq);
@@ -385,6 +386,7 @@ static void cancel_over(void *arg)
 
 static msg_t *cancel_build(struct sip_txn *txn, const sip_t *invite)
 {
+	const struct sip_header reason = {"Reason", txn->cancel_reason};
 	msg_t *msg = nta_msg_create(txn->sip->agent, 0);
 	sip_t *s = sip_object(msg);
 	su_home_t *home = msg_home(msg);
@@ -405,7 +407,8 @@ static msg_t *cancel_build(struct sip_txn *txn, const sip_t *invite)
 		       SIPTAG_CALL_ID(invite->sip_call_id),
 		       SIPTAG_ROUTE(invite->sip_route),
 		       SIPTAG_MAX_FORWARDS(invite->sip_max_forwards),
-		       TAG_END()) >= 0)
+		       TAG_END()) >= 0 &&
+	    (!reason.value || !header_add(msg, &reason)))
 		return msg;
 	msg_destroy(msg);
 	return NULL;
@@ -430,6 +433,13 @@ static void cancel_send(struct sip_txn *txn)
 					 NTATAG_USER_VIA(1), TAG_END()))
 		msg_destroy(msg);
 	msg_destroy(invite);
+}
+
+void sip_txn_cancel_for(struct sip_txn *txn, const char *reason)
+{
+	if (reason && !txn->cancel_reason) /* without memory it goes unsaid */
+		txn->cancel_reason = strdup(reason);
+	sip_txn_cancel(txn);
 }
 
 void sip_txn_cancel(struct sip_txn *txn)
