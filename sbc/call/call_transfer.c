@@ -159,6 +159,8 @@ static void failed(struct transfer *t, int status)
 	char reason[64];
 
 	log_outcome(t, status);
+	if (t->state >= TELLING_STAYS && by && !by_left)
+		adopt_name(call, t->stays, by);
 	if (t->state == TELLING_TARGET && by && !by_left)
 		leg_offer_again(t->stays, leg_description(by));
 	give_back(t);
@@ -235,8 +237,10 @@ static void joined(struct transfer *t)
 static void tell_stays(void *arg)
 {
 	struct transfer *t = arg;
-	int err = tell(t->stays, t->target);
+	int err;
 
+	adopt_name(t->call, t->stays, t->target);
+	err = tell(t->stays, t->target);
 	t->state = TELLING_STAYS;
 	if (err == -EALREADY && t->tries++ < TRIES) /* a refresh of ours */
 		timer_set(t->owner->conf.loop, &t->timer, AGAIN_MS, tell_stays,
@@ -252,6 +256,7 @@ static void tell_target(void *arg)
 	int err;
 
 	t->state = TELLING_TARGET;
+	adopt_name(t->call, t->target, t->stays);
 	if (!news || leg_knows(t->target, news)) {
 		joined(t);
 		return;

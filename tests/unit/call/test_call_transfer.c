@@ -436,6 +436,268 @@ static void the_end_of_all_calls_ends_a_transfer(void **state)
 	}
 }
 
+/* ---- attended: 100 has called 0123 too, and hands 101 on to it ---------------- */
+
+enum { CALLED = 0, RINGS = 180, TALKS = 200 };
+
+static char named[128];
+
+static const char *dialog_of(const struct sip_txn *txn, const char *more)
+{
+	snprintf(named, sizeof(named),
+		 "<sip:0123@sbc?Replaces=%s%%3Bto-tag%%3Dours%%3B"
+		 "from-tag%%3Dtheirs%s>",
+		 txn->dialog->call_id, more);
+	return named;
+}
+
+/* Where the second call has come to @how, 100 sends REFER. */
+static struct sip_txn *consult(struct scene *s, struct rig *rig, int how,
+			       const char *more)
+{
+	struct sip_txn *second;
+
+	memset(refer_to, 0, sizeof(refer_to));
+	s->rig = rig;
+	s->a = establish(rig, &s->b);
+	second = invite(rig, "0123", OFFER);
+	s->target = fake_request(SIP_INVITE)->txn;
+	if (how != CALLED)
+		fake_response(s->target, 180, NULL);
+	if (how == TALKS) {
+		fake_response(s->target, 200, ANSWER);
+		fake_event(second, SIP_TXN_ACK, NULL);
+	}
+	s->refer = refer(s, s->a, &rig->flow_a, dialog_of(second, more));
+	assert_int_equal(fake_answer(s->refer)->status, 202);
+	return second;
+}
+
+static void assert_joined(struct scene *s)
+{
+	const struct call *call = the_call(s->rig);
+
+	assert_string_equal(call_from(call), "0123");
+	assert_string_equal(call_to(call), "101");
+	assert_int_equal(call_state(call), CALL_UP);
+	assert_non_null(fake_media.last);
+}
+
+static void the_other_sides_of_two_calls_are_joined(void **state)
+{
+	struct scene s;
+	struct sip_txn *second = consult(&s, *state, TALKS, "");
+	struct fake_message *m;
+
+	notified(200);
+	m = agree(&s, 200, OFFER); /* no news */
+	assert_ptr_equal(m->dialog, s.b->dialog);
+	settle(s.rig);
+	assert_string_equal(notified(200), "SIP/2.0 200 OK\r\n");
+	assert_ptr_equal(fake_request(SIP_BYE)->dialog, second->dialog);
+	fake_response(fake_request(SIP_BYE)->txn, 200, NULL);
+	fake_in_dialog(s.a->dialog, SIP_BYE, &s.rig->flow_a, NULL);
+	settle(s.rig);
+	assert_int_equal(calls_count(s.rig->calls), 1);
+	assert_joined(&s);
+	assert_int_equal(fake_media.open, 2);
+}
+
+static void the_target_is_told_what_is_new_to_it(void **state)
+{
+	struct scene s;
+	struct fake_message *m;
+
+	consult(&s, *state, TALKS, "");
+	notified(200);
+	agree(&s, 200, HOLD_ANSWER);
+	m = agree(&s, 200, ANSWER);
+	assert_ptr_equal(m->dialog, s.target->dialog);
+	assert_non_null(strstr(m->body, "a=recvonly"));
+	settle(s.rig);
+	assert_string_equal(notified(200), "SIP/2.0 200 OK\r\n");
+	assert_joined(&s);
+}
+
+static void both_calls_go_on_when_the_target_refuses(void **state)
+{
+	struct scene s;
+
+	consult(&s, *state, TALKS, "");
+	notified(200);
+	agree(&s, 200, HOLD_ANSWER);
+	agree(&s, 488, NULL);
+	settle(s.rig);
+	assert_string_equal(notified(200), "SIP/2.0 488 Phrase\r\n");
+	agree(&s, 200, ANSWER);
+	assert_int_equal(fake_count(SIP_BYE), 0);
+	assert_int_equal(calls_count(s.rig->calls), 2);
+	assert_int_equal(fake_media.open, 4);
+}
+
+static void the_consultation_may_be_hung_up_at_once(void **state)
+{
+	struct scene s;
+	struct sip_txn *second = consult(&s, *state, TALKS, "");
+
+	notified(200);
+	fake_in_dialog(second->dialog, SIP_BYE, &s.rig->flow_a, NULL);
+	fake_in_dialog(s.a->dialog, SIP_BYE, &s.rig->flow_a, NULL);
+	settle(s.rig);
+	assert_int_equal(fake_count(SIP_BYE), 0);
+	agree(&s, 200, OFFER);
+	settle(s.rig);
+	notified(200);
+	settle(s.rig);
+	assert_int_equal(calls_count(s.rig->calls), 1);
+	assert_joined(&s);
+}
+
+static void a_target_that_leaves_ends_the_transfer(void **state)
+{
+	struct scene s;
+
+	consult(&s, *state, TALKS, "");
+	notified(200);
+	fake_in_dialog(s.target->dialog, SIP_BYE, &s.target->dialog->conf.flow,
+		       NULL);
+	assert_string_equal(notified(200), "SIP/2.0 487 Phrase\r\n");
+	fake_response(fake_request(SIP_BYE)->txn, 200, NULL);
+	settle(s.rig);
+	assert_int_equal(calls_count(s.rig->calls), 1);
+	assert_string_equal(call_to(the_call(s.rig)), "101");
+}
+
+static void a_ringing_call_is_taken_over(void **state)
+{
+	for (int left = 0; left < 2; left++) {
+		struct scene s;
+		struct sip_txn *second;
+
+		if (left) {
+			teardown(state);
+			setup(state);
+		}
+		second = consult(&s, *state, RINGS, "");
+		notified(200);
+		assert_string_equal(notified(200), "SIP/2.0 180 Phrase\r\n");
+		if (left)
+			fake_event(second, SIP_TXN_CANCEL, NULL);
+		settle(s.rig);
+		assert_false(s.target->cancelled);
+		fake_response(s.target, 200, ANSWER);
+		assert_int_equal(fake_answer(second)->status, 180);
+		agree(&s, 200, OFFER);
+		settle(s.rig);
+		assert_string_equal(notified(200), "SIP/2.0 200 OK\r\n");
+		if (!left)
+			assert_int_equal(fake_answer(second)->status, 487);
+		fake_in_dialog(s.a->dialog, SIP_BYE, &s.rig->flow_a, NULL);
+		settle(s.rig);
+		assert_int_equal(calls_count(s.rig->calls), 1);
+		assert_joined(&s);
+	}
+}
+
+static void a_ringing_target_that_refuses_says_so_to_both(void **state)
+{
+	struct scene s;
+	struct sip_txn *second = consult(&s, *state, RINGS, "");
+
+	notified(200);
+	notified(200);
+	fake_response(s.target, 486, NULL);
+	settle(s.rig);
+	assert_string_equal(notified(200), "SIP/2.0 486 Phrase\r\n");
+	assert_int_equal(fake_answer(second)->status, 486);
+	assert_int_equal(calls_count(s.rig->calls), 1);
+	assert_int_equal(call_state(the_call(s.rig)), CALL_UP);
+}
+
+static void an_answer_goes_to_the_caller_when_who_stays_refuses(void **state)
+{
+	struct scene s;
+	struct sip_txn *second = consult(&s, *state, RINGS, "");
+
+	fake_response(s.target, 200, ANSWER);
+	agree(&s, 488, NULL);
+	settle(s.rig);
+	assert_int_equal(fake_answer(second)->status, 200);
+	fake_event(second, SIP_TXN_ACK, NULL);
+	assert_int_equal(calls_count(s.rig->calls), 2);
+	assert_int_equal(fake_count(SIP_BYE), 0);
+}
+
+static void a_call_rings_on_for_its_caller_when_who_stays_leaves(void **state)
+{
+	struct scene s;
+	struct sip_txn *second = consult(&s, *state, RINGS, "");
+
+	fake_in_dialog(s.b->dialog, SIP_BYE, &s.rig->flow_b, NULL);
+	fake_response(fake_request(SIP_BYE)->txn, 200, NULL);
+	notified(481);
+	settle(s.rig);
+	assert_false(s.target->cancelled);
+	fake_response(s.target, 200, ANSWER);
+	assert_int_equal(fake_answer(second)->status, 200);
+	fake_event(second, SIP_TXN_ACK, NULL);
+	assert_int_equal(calls_count(s.rig->calls), 1);
+}
+
+static void what_replaces_may_not_name_is_told(void **state)
+{
+	struct rig *rig = *state;
+	struct scene s;
+	struct sip_txn *own;
+
+	consult(&s, rig, TALKS, "%3Bearly-only");
+	notified(200);
+	assert_string_equal(notified(200), "SIP/2.0 486 Phrase\r\n");
+	own = refer(&s, s.a, &rig->flow_a, dialog_of(s.a, ""));
+	assert_int_equal(fake_answer(own)->status, 202);
+	notified(200);
+	assert_string_equal(notified(200), "SIP/2.0 400 Phrase\r\n");
+	/* 101 knows the names, but it is not its dialog. */
+	refer(&s, s.b, &rig->flow_b, named);
+	notified(200);
+	assert_string_equal(notified(200), "SIP/2.0 481 Phrase\r\n");
+	refer(&s, s.a, &rig->flow_a,
+	      "<sip:0123@sbc?Replaces=x%3Bto-tag%3D1%3Bfrom-tag%3D2>");
+	notified(200);
+	assert_string_equal(notified(200), "SIP/2.0 481 Phrase\r\n");
+	assert_int_equal(calls_count(rig->calls), 2);
+	assert_int_equal(fake_count(SIP_BYE), 0);
+}
+
+static void the_end_of_all_calls_ends_an_attended_one(void **state)
+{
+	for (int how = 0; how < 4; how++) {
+		struct sip_txn *second;
+		struct scene s;
+
+		if (how) {
+			teardown(state);
+			setup(state);
+		}
+		second = consult(&s, *state, how < 2 ? RINGS : TALKS, "");
+		if (how == 1)
+			fake_response(s.target, 200, ANSWER);
+		if (how % 2)
+			agree(&s, 200, HOLD_ANSWER);
+		calls_hangup(s.rig->calls, NULL, "shutdown");
+		fake_event(second, SIP_TXN_NO_ACK, NULL);
+		for (unsigned i = 0; i < fake.n; i++) {
+			struct fake_message *m = &fake.sent[i];
+
+			if (!m->status && m->txn && !m->txn->released)
+				fake_response(m->txn, 487, NULL);
+		}
+		pass(s.rig, SEC(40));
+		assert_int_equal(calls_count(s.rig->calls), 0);
+		assert_int_equal(fake_media.open, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -460,6 +722,17 @@ int main(void)
 		T(who_wants_no_notify_gets_none),
 		T(nobody_hears_notifies_any_more),
 		T(the_end_of_all_calls_ends_a_transfer),
+		T(the_other_sides_of_two_calls_are_joined),
+		T(the_target_is_told_what_is_new_to_it),
+		T(both_calls_go_on_when_the_target_refuses),
+		T(the_consultation_may_be_hung_up_at_once),
+		T(a_target_that_leaves_ends_the_transfer),
+		T(a_ringing_call_is_taken_over),
+		T(a_ringing_target_that_refuses_says_so_to_both),
+		T(an_answer_goes_to_the_caller_when_who_stays_refuses),
+		T(a_call_rings_on_for_its_caller_when_who_stays_leaves),
+		T(what_replaces_may_not_name_is_told),
+		T(the_end_of_all_calls_ends_an_attended_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
