@@ -90,6 +90,29 @@ def pings_end_with_the_subscription(context):
     check(not world.bob.pings(began), "pings go on after the end")
 
 
+def subscription_follows_a_phone_that_registers_anew(context):
+    """Its NAT restarts and another way is open: the phone registers with the
+    same Contact from there, as a new binding, and is notified there."""
+    world = World(context, keepalive="options", keepalive_interval="10")
+    bob = world.bob
+    bob.register()
+    watch, served = world.subscribe()
+    served.notify(watch, "active;expires=3600")
+    until(bob.pings, 8, "no ping")
+    time.sleep(0.2)  # it is answered
+    said = bob.contact()
+    bob.close()
+    moved = Quiet("bob", world.site.behind_nat(
+        "port_restricted", timeout_s=world.pace.s(30)), context)
+    check(moved.contact() == said, "not the same Contact")
+    moved.register()
+    watch.phone = moved
+    until(lambda: "sub.moved" in world.site.box.log(), world.pace.s(60),
+          "the subscription stays where nobody is")
+    seen, result = served.notify(watch, "active;expires=3000")
+    check(result.status == 200 and seen.body, f"NOTIFY answered {result}")
+
+
 def nothing_arrives_without_them(context):
     """The proof that the NAT forgets: keepalive off, and no NOTIFY comes."""
     world = World(context, keepalive="off")
@@ -108,5 +131,6 @@ def add_to(suite):
                   name, fast=False, limit=200)
     for function in (one_ping_for_three_subscriptions_and_a_registration,
                      pings_end_with_the_subscription,
+                     subscription_follows_a_phone_that_registers_anew,
                      nothing_arrives_without_them):
         suite.add(function)
