@@ -66,7 +66,7 @@ typedef tport_t *(*tcreate_fn)(tp_stack_t *, const tport_stack_class_t *,
 			       su_root_t *, tag_type_t, tag_value_t, ...);
 
 static struct {
-	bool installed;
+	bool installed, is_binding;
 	struct guard_conf conf;
 	struct bound bound[LIMIT_LISTENERS];
 	unsigned n_bound;
@@ -209,12 +209,19 @@ int bind(int fd, const struct sockaddr *sa, socklen_t len)
 
 	if (rc || !on_sip_thread || addr_from_sa(&local, sa, len))
 		return rc;
-	/* Port 0 is an outgoing connection or a helper socket. */
-	if (addr_port(&local))
+	/* Media binds its sockets on this thread too.  Port 0 is an outgoing
+	 * connection or a helper socket. */
+	if (guard.is_binding && addr_port(&local))
 		bound_remember(fd, &local);
-	else if (guard.installed && socket_type(fd) == SOCK_STREAM)
+	else if (!addr_port(&local) && guard.installed &&
+		 socket_type(fd) == SOCK_STREAM)
 		stream_add_made(fd);
 	return rc;
+}
+
+void guard_set_binding(bool is_binding)
+{
+	guard.is_binding = is_binding;
 }
 
 static void bound_forget(int fd)

@@ -49,6 +49,9 @@ void guard_remove(void);
 /* The library really calls us: it made its transports through our hook. */
 bool guard_is_live(void);
 
+/* What the library binds between true and false are listeners of ours. */
+void guard_set_binding(bool is_binding);
+
 /* The descriptor of our UDP socket bound at @local; -ENOENT. */
 int guard_udp_fd(const struct addr *local);
 

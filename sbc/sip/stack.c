@@ -227,19 +227,23 @@ static tport_t *tport_by_ident(nta_agent_t *agent, const char *ident)
 static int listener_bind(struct sip_stack *sip, struct listener *l)
 {
 	char host[ADDR_TEXT_MAX], url[ADDR_TEXT_MAX + 32];
+	int rc;
 
 	snprintf(url, sizeof(url), "sip:%s:%u;transport=%s",
 		 addr_fmt_uri(&l->local, host), addr_port(&l->local),
 		 sip_transport_name(l->transport));
 	errno = 0;
-	if (nta_agent_add_tport(
-		    sip->agent, (url_string_t *)url, TPTAG_IDENT(l->ident),
-		    TPTAG_PONG2PING(1), TPTAG_IDLE(IDLE_MS),
-		    TPTAG_TIMEOUT(STREAM_MESSAGE_MS),
-		    TPTAG_QUEUESIZE(QUEUE_MESSAGES), TPTAG_TOS(TOS_CS3),
-		    TPTAG_UDP_RMEM(SOCKET_BUFFER_BYTES),
-		    TPTAG_UDP_WMEM(SOCKET_BUFFER_BYTES), TPTAG_MTU(65535),
-		    TPTAG_STUN_SERVER(0), TPTAG_SDWN_ERROR(1), TAG_END()) < 0)
+	guard_set_binding(true);
+	rc = nta_agent_add_tport(
+		sip->agent, (url_string_t *)url, TPTAG_IDENT(l->ident),
+		TPTAG_PONG2PING(1), TPTAG_IDLE(IDLE_MS),
+		TPTAG_TIMEOUT(STREAM_MESSAGE_MS),
+		TPTAG_QUEUESIZE(QUEUE_MESSAGES), TPTAG_TOS(TOS_CS3),
+		TPTAG_UDP_RMEM(SOCKET_BUFFER_BYTES),
+		TPTAG_UDP_WMEM(SOCKET_BUFFER_BYTES), TPTAG_MTU(65535),
+		TPTAG_STUN_SERVER(0), TPTAG_SDWN_ERROR(1), TAG_END());
+	guard_set_binding(false);
+	if (rc < 0)
 		return errno ? -errno : -EIO;
 	l->tport = tport_by_ident(sip->agent, l->ident);
 	/* A binary whose linker did not take our definitions has no shield. */

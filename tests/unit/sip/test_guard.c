@@ -144,6 +144,31 @@ static void without_descriptors_connections_are_shut(void **state)
 	close(client);
 }
 
+/* Of media, for instance, which close theirs on a thread of their own: the
+ * connection that got the number of one was deaf. */
+static void sockets_of_others_are_no_listeners(void **state)
+{
+	struct rig *rig = *state;
+	struct sockaddr_in in = {.sin_family = AF_INET};
+	struct addr a;
+	int client = rig_socket(&a, SOCK_STREAM);
+	int media = rig_socket(&a, SOCK_DGRAM);
+
+	/* The same address again, with its port written. */
+	close(media);
+	in = a.in;
+	media = socket(AF_INET, SOCK_DGRAM, 0);
+	assert_int_equal(bind(media, (struct sockaddr *)&in, sizeof(in)), 0);
+	assert_int_equal(guard_udp_fd(&a), -ENOENT);
+	close(media);
+	assert_int_equal(connect(client, &rig->local.sa, addr_len(&rig->local)),
+			 0);
+	rig_turn(rig);
+	tcp_send(rig, client, "\r\n\r\n");
+	assert_int_equal(tcp_recv(rig, client), 2);
+	close(client);
+}
+
 /* The library's own is off: it leaks, and writes to standard error. */
 static void we_answer_stun_beside_sip(void **state)
 {
@@ -226,6 +251,7 @@ int main(void)
 		TEST(a_jump_of_the_wall_clock_is_not_seen),
 		TEST(one_source_gets_so_many_connections),
 		TEST(without_descriptors_connections_are_shut),
+		TEST(sockets_of_others_are_no_listeners),
 		TEST(we_answer_stun_beside_sip),
 		TEST(bodies_are_never_parsed_by_the_library),
 		TEST(one_call_id_with_many_branches_is_stopped),
