@@ -10,13 +10,15 @@ import re
 import time
 
 import netns
+import rtp
 import sbcproc
 from edge import Kamailio, registrar_words
 from edge_of_servers import EdgeSite, REGISTRAR, TRUNK
 from lab import Pace, realm
-from quiet import Quiet, rtp_sdp
+from quiet import Quiet, hear_each_other, rtp_sdp
 from runner import check, until
 from sip import Message
+from sipbox import meanwhile
 from topology import SBC4, add_address
 
 BOXES = (SBC4, "203.0.113.11")
@@ -86,6 +88,21 @@ class TwoSites(EdgeSite):
         into.expect_ack()
         return out, into
 
+    def talk(self, context):
+        """The same with audio both ways, and that."""
+        speech = rtp.Rtp(self.dave.local, self.dave.netns, context,
+                         b"A" * 160)
+        answer = rtp.Rtp(self.bob.local, self.bob.netns, context, b"B" * 160)
+        out = self.dave.invite("bob", rtp=speech, auth=False)
+        into = self.bob.incoming()
+        into.reply(200, "OK", rtp=answer)
+        out.answered()
+        into.expect_ack()
+        speech.stream(out.media())
+        answer.stream(into.media())
+        hear_each_other(speech, answer)
+        return out, into, (speech, answer)
+
     def call_out(self):
         """Bob calls dave; (bob's side, dave's side)."""
         out = self.bob.invite("dave", sdp=rtp_sdp(self.bob))
@@ -127,10 +144,26 @@ def token_of(call):
     return re.match(r"sip:([^@]+)@", call.target).group(1)
 
 
+def request_while(sender, receiver, method, **how):
+    result = meanwhile(lambda: sender.request(
+        method, b"Signal=5\r\n",
+        [("Content-Type", "application/dtmf-relay")], **how))
+    message = receiver.phone.expect(method)
+    receiver.phone.reply(message, 200, "OK")
+    return result()
+
+
+def bye_while(sender, receiver, **how):
+    result = meanwhile(lambda: sender.request("BYE", **how))
+    got = receiver.expect_bye(10)
+    check(result().status == 200, f"BYE answered {result()}")
+    return got
+
+
 def far_end_reaches_a_phone_that_moved(context):
     """INFO and BYE of the far end, by either box; one box pings."""
     site = TwoSites(context)
-    out, into = site.call()
+    out, into, media = site.talk(context)
     check(len(out.target) < 400 and len(token_of(out)) > 100,
           f"Contact {out.target}")
     site.move()
@@ -141,6 +174,7 @@ def far_end_reaches_a_phone_that_moved(context):
     began = time.monotonic()
     site.pace.sleep(60)
     seen = site.bob.pingers(began)
+    hear_each_other(*media)
     check(len(seen) >= 5 and set(seen) == {BOXES[1]}, f"pings of {seen}")
     for number in (0, 1):  # dave's request comes to this box
         if number:
@@ -150,24 +184,6 @@ def far_end_reaches_a_phone_that_moved(context):
     site.dave.transport.server = (REGISTRAR, 5060)
     bye_while(out, into)
     site.boxes[0].no_calls_left()
-
-
-def request_while(sender, receiver, method, **how):
-    from sipbox import meanwhile
-    result = meanwhile(lambda: sender.request(
-        method, b"Signal=5\r\n",
-        [("Content-Type", "application/dtmf-relay")], **how))
-    message = receiver.phone.expect(method)
-    receiver.phone.reply(message, 200, "OK")
-    return result()
-
-
-def bye_while(sender, receiver, **how):
-    from sipbox import meanwhile
-    result = meanwhile(lambda: sender.request("BYE", **how))
-    got = receiver.expect_bye(10)
-    check(result().status == 200, f"BYE answered {result()}")
-    return got
 
 
 def phone_that_moved_goes_on_with_its_call(context):
