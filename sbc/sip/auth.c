@@ -267,6 +267,8 @@ static bool uri_matches(const char *uri, const struct sip_view *v)
 	scheme = str_cut(&rest, ':');
 	if (!rest.p || !str_case_eq_c(scheme, v->uri.scheme))
 		return false;
+	if (str_case_eq_c(scheme, "tel")) /* it has no host */
+		return same_user(str_cut(&rest, ';'), v->uri.user);
 	for (size_t i = 0; i < rest.n; i++)
 		if (rest.p[i] == '@') {
 			user = (struct str){rest.p, i};

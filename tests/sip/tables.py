@@ -6,6 +6,7 @@
 import json
 import subprocess
 
+from phone import uri_in
 from runner import check
 from sipbox import SipBox
 
@@ -115,6 +116,150 @@ def route_test_has_exit_codes(context):
           f"{done.returncode} {done.stderr}")
 
 
+LIVE = """
+config trunk 'itsp'
+	option realm 'loop'
+	option host 'NET.20.1'
+	option port '5060'
+	option trust 'source'
+	option country_code '49'
+	option numbers 'plain'
+
+config trunk 'spare'
+	option realm 'loop'
+	option host 'NET.21.1'
+	option port '5060'
+
+config route 'in'
+	option from 'itsp'
+	option match '+4930777'
+	option calling '+44!'
+	option calling_strip '3'
+	option calling_prefix '00'
+	list to 'bob'
+
+config route 'out'
+	option from 'alice'
+	option match '9!'
+	option strip '1'
+	list to 'itsp'
+	list to 'spare'
+
+config route 'help'
+	option match '112'
+	list to 'itsp'
+
+config header 'tenant'
+	option action 'pass'
+	option header 'X-Tenant'
+	option trunk 'itsp'
+
+config header 'calm'
+	option action 'remove'
+	option header 'Priority'
+	option direction 'in'
+
+config header 'box'
+	option action 'add'
+	option header 'X-Box'
+	option value 'ours, yes'
+	option direction 'out'
+"""
+
+
+def live(context, text=LIVE):
+    box = SipBox(context, extra=text)
+    itsp = box.phone("itsp", 20, register=False, domain=box.address)
+    spare = box.phone("spare", 21, register=False, domain=box.address)
+    return box, itsp, spare
+
+
+def user_of(header):
+    return uri_in(header).split(":", 1)[1].split("@")[0]
+
+
+def refuse(into, out, code):
+    into.reply(code, "No")
+    out.expect(code)
+
+
+def each_trunk_gets_numbers_and_headers_by_its_rules(context):
+    box, itsp, spare = live(context)
+    alice = box.phone("alice")
+    out = alice.invite("9030123456", rtp=box.media(alice),
+                       headers=[("Subject", "lunch"), ("X-Tenant", "5"),
+                                ("X-Other", "6"), ("Priority", "urgent"),
+                                ("P-Asserted-Identity", "<sip:ceo@inside>"),
+                                ("Privacy", "id"),
+                                ("User-to-User", "56;encoding=hex")])
+    first = itsp.incoming()
+    check(first.invite.uri.startswith("sip:4930123456@"), first.invite.uri)
+    check(user_of(first.invite.get("to")) == "4930123456",
+          first.invite.get("to"))
+    for name, value in (("subject", "lunch"), ("x-tenant", "5"),
+                        ("x-box", "ours, yes"),
+                        ("user-to-user", "56;encoding=hex")):
+        check(first.invite.all(name) == [value],
+              f"{name}: {first.invite.all(name)}")
+    for name in ("x-other", "priority", "p-asserted-identity", "privacy"):
+        check(not first.invite.all(name), f"{name} crossed")
+    first.reply(503, "No")
+    second = spare.incoming()
+    check(second.invite.uri.startswith("sip:030123456@"), second.invite.uri)
+    check(not second.invite.all("x-tenant") and
+          second.invite.all("x-box") == ["ours, yes"], "rules of the spare")
+    refuse(second, out, 486)
+    box.no_calls_left()
+
+
+def trunk_numbers_are_read_and_rewritten(context):
+    box, itsp, _ = live(context)
+    bob = box.phone("bob")
+    itsp.user = "442012345678"
+    out = itsp.invite("4930777", rtp=box.media(itsp), auth=False)
+    into = bob.incoming()
+    check(user_of(into.invite.get("from")) == "002012345678",
+          f"From: {into.invite.get('from')}")
+    refuse(into, out, 486)
+    box.no_calls_left()
+
+
+def route_of_one_phone_is_not_for_another(context):
+    box, _, _ = live(context)
+    bob = box.phone("bob")
+    out = bob.invite("9030123456", rtp=box.media(bob))
+    out.expect(404)
+    box.no_calls_left()
+
+
+def tel_uri_is_dialled_like_a_number(context):
+    box, itsp, _ = live(context)
+    alice = box.phone("alice")
+    out = alice.invite("x", uri="tel:9-030-123.456", rtp=box.media(alice))
+    into = itsp.incoming()
+    check(into.invite.uri.startswith("sip:4930123456@"), into.invite.uri)
+    refuse(into, out, 486)
+    box.no_calls_left()
+
+
+def emergency_call_passes_a_full_box(context):
+    box, itsp, _ = live(context)
+    box.write_config(box.text.replace(
+        "config sbc 'global'\n", "config sbc 'global'\n"
+        "\tlist emergency '112'\n\toption max_calls '1'\n", 1))
+    check(box.reload() == "reloaded", "refused")
+    alice, bob = box.phone("alice"), box.phone("bob")
+    first = alice.invite("bob", rtp=box.media(alice))
+    into = bob.incoming()
+    bob.invite("alice", rtp=box.media(bob)).expect(503)
+    help_ = bob.invite("112", rtp=box.media(bob))
+    asked = itsp.incoming()
+    check(asked.invite.uri.startswith("sip:112@"), asked.invite.uri)
+    refuse(asked, help_, 486)
+    refuse(into, first, 486)
+    box.no_calls_left()
+
+
 RULES = CONFIG + """
 config header 'plain'
 	option action 'replace'
@@ -201,7 +346,12 @@ def header_test_says_what_it_cannot_read(context):
 
 
 def add_to(suite):
-    for function in (header_test_tells_what_becomes_of_each_line,
+    for function in (each_trunk_gets_numbers_and_headers_by_its_rules,
+                     trunk_numbers_are_read_and_rewritten,
+                     route_of_one_phone_is_not_for_another,
+                     tel_uri_is_dialled_like_a_number,
+                     emergency_call_passes_a_full_box,
+                     header_test_tells_what_becomes_of_each_line,
                      header_test_knows_directions_and_peers,
                      header_test_is_for_messages_too,
                      header_test_says_what_it_cannot_read,

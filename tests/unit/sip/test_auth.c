@@ -374,6 +374,20 @@ static void escapes_in_the_digest_uri_mean_what_they_stand_for(void **state)
 		SIP_AUTH_WRONG);
 }
 
+static void a_tel_uri_in_the_digest_is_that_of_the_request(void **state)
+{
+	struct rig *rig = *state;
+
+	get_nonce(rig);
+	rig->uri = "tel:+49-30;isub=1";
+	assert_int_equal(TRY(.uri = "tel:+49-30;isub=1"), SIP_AUTH_OK);
+	assert_int_equal(TRY(.uri = "tel:+49-31", .nc = 2, .branch = "b2"),
+			 SIP_AUTH_WRONG);
+	assert_int_equal(
+		TRY(.uri = "sip:+49-30@example.org", .nc = 3, .branch = "b3"),
+		SIP_AUTH_WRONG);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -384,6 +398,7 @@ int main(void)
 		TEST(wrong_things_are_wrong),
 		TEST(port_and_parameters_of_the_uri_do_not_matter),
 		TEST(escapes_in_the_digest_uri_mean_what_they_stand_for),
+		TEST(a_tel_uri_in_the_digest_is_that_of_the_request),
 		TEST(a_phone_may_insist_on_sha256),
 		TEST(a_nonce_lives_sixty_seconds),
 		TEST(a_nonce_is_for_one_address),
