@@ -87,11 +87,14 @@ void headers_give(const struct call *call, const struct leg_conf *to,
 		.method = CONF_FOR_INVITE,
 	};
 	struct rule_lines l = {.n = 0};
+	struct buf b;
 
 	for (unsigned i = 0; call->headers && i < call->headers->n; i++)
 		rule_put(&l, call->headers->list[i].name,
 			 call->headers->list[i].value,
 			 call->headers->list[i].crosses);
+	buf_init(&b, out->identity, sizeof(out->identity));
+	identity_give(call, to, &b, &l);
 	rule_apply(&l, call->config, &scope);
 	out->n = 0;
 	if (path)

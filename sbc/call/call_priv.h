@@ -47,6 +47,22 @@ struct call_trunk {
 	struct timer silence;
 };
 
+enum { IDENTITY_DIVERTED = 4 };
+
+/* A number that the call was meant for before. */
+struct call_diverted {
+	char user[LIMIT_USER_BYTES];
+	const char *reason; /* RFC 5806 4 */
+	unsigned counter;
+};
+
+/* Who calls, beside the number in call->from: call_identity.c. */
+struct call_identity {
+	bool hidden; /* nobody is to be told */
+	struct call_diverted diverted[IDENTITY_DIVERTED]; /* newest first */
+	unsigned n_diverted;
+};
+
 /* For its call detail record: call_cdr.c. */
 struct call_record {
 	char id[CDR_ID_CHARS + 1];
@@ -126,6 +142,7 @@ struct call {
 	int status; /* the refusal that the caller gets; set before
 		       call_ending(); 0 = none */
 	struct call_record record;
+	struct call_identity identity;
 };
 
 extern const struct leg_ops call_leg_ops; /* call_fork.c */
@@ -237,11 +254,27 @@ bool trunk_ended(struct call *call, const struct leg *leg, int status);
 /* No further host is to be asked. */
 void trunk_forget(struct call *call);
 
+/* call_identity.c */
+enum { IDENTITY_BYTES = 2048 };
+/* The number that a trusted trunk asserts; false = none. */
+bool identity_number(const struct registrar_peer *caller,
+		     const struct sip_view *view, char mem[LIMIT_USER_BYTES]);
+/* What the INVITE of call->caller says. */
+void identity_take(struct call *call, const struct sip_view *view);
+/* From towards @to. */
+void identity_name(const struct call *call, const struct leg_conf *to,
+		   struct sip_dialog_conf *dialog);
+/* The headers that say who calls towards @to; their values are written to
+ * @b. */
+void identity_give(const struct call *call, const struct leg_conf *to,
+		   struct buf *b, struct rule_lines *out);
+
 /* call_headers.c */
 enum { HEADERS_OUT = 48 };
 struct headers_out {
 	struct sip_header list[HEADERS_OUT];
 	unsigned n;
+	char identity[IDENTITY_BYTES];
 };
 /* Keep what may go on of the INVITE of call->caller.  -ENOMEM. */
 int headers_take(struct call *call, const struct sip_view *invite);

@@ -103,6 +103,8 @@ static const char *calling(const struct registrar_peer *caller,
 
 	if (phone)
 		return phone->caller_id[0] ? phone->caller_id : phone->user;
+	if (identity_number(caller, view, mem))
+		return mem;
 	if (str_copy(mem, LIMIT_USER_BYTES, str_of(view->from.user)))
 		return "";
 	if (str_case_eq_c(str_of(view->from.scheme), "tel")) {
@@ -273,6 +275,7 @@ void calls_invite(struct calls *calls, struct sip_request *req)
 	call->caller = caller;
 	call->only = only;
 	name_parties(call, view);
+	identity_take(call, view);
 	if (headers_take(call, view)) {
 		refuse(req, 503, 5);
 		call_ending(call, "no-resources");
@@ -354,8 +357,7 @@ int setup_start_leg(struct call *call, const struct leg_conf *conf,
 	struct leg *leg;
 	int err;
 
-	named.local_user = call->from[0] ? call->from : NULL;
-	named.local_display = call->display;
+	identity_name(call, conf, &named);
 	named.remote_user = call->to;
 	able.no_100rel = must_offer_late(call);
 	err = leg_create_out(&leg, &able, &named);
