@@ -163,7 +163,9 @@ static bool is_name(const char *name)
 	return *name && strlen(name) < 256 && !strpbrk(name, "/?&#% \t\r\n");
 }
 
-static int want_phone(struct wish *w, const char *name, const char *what)
+/* "phone" NAME is /phones/NAME. */
+static int want_one(struct wish *w, const char *kind, const char *name,
+		    const char *what)
 {
 	if (!is_name(name)) {
 		fprintf(stderr, "sbc: \"%s\" is no name of a phone\n", name);
@@ -188,7 +190,7 @@ static int check_span(const struct wish *w)
 
 static int want_history(struct wish *w, const char *name)
 {
-	int code = want_phone(w, name, "/history");
+	int code = want_one(w, "phone", name, "/history");
 	size_t n;
 
 	if (!code && w->at && (w->from || w->to)) {
@@ -266,6 +268,8 @@ static const struct command {
 	{"phones", "history", "GET", NULL, cli_print_history,
 	 " NAME [--at TIME | --from TIME --to TIME]"},
 	{"calls", NULL, "GET", "/calls", cli_print_calls, ""},
+	{"trunks", NULL, "GET", "/trunks", cli_print_trunks, ""},
+	{"trunks", "show", "GET", NULL, cli_print_trunk, " NAME"},
 	{"cdrs", NULL, "GET", NULL, cli_print_cdrs,
 	 " [--from TIME] [--to TIME] [--who TEXT] [--limit N] [--csv | "
 	 "--jsonl]"},
@@ -318,7 +322,10 @@ static int choose(struct wish *w, int argc, char **argv,
 		if (is_timed || w->who || w->limit || w->as_csv || w->as_lines)
 			break;
 		if (c->sub)
-			return want_phone(w, argv[2], "");
+			return want_one(w,
+					c->print == cli_print_trunk ? "trunk"
+								    : "phone",
+					argv[2], "");
 		snprintf(w->path, sizeof(w->path), "%s", c->path);
 		return EXIT_OK;
 	}

@@ -16,12 +16,14 @@ long long cli_int(const json_t *object, const char *key);
  * drive the terminal.  Makes each '?'. */
 void cli_tame(json_t *body);
 
-/* cli_print.c, cli_phones.c: print @body; return the exit code. */
+/* cli_print.c, cli_phones.c, cli_trunks.c: print @body; return the exit code. */
 int cli_print_status(const json_t *body);
 int cli_print_phones(const json_t *body);
 int cli_print_phone(const json_t *body);
 int cli_print_history(const json_t *body);
 int cli_print_calls(const json_t *body);
+int cli_print_trunks(const json_t *body);
+int cli_print_trunk(const json_t *body);
 int cli_print_nothing(const json_t *body);
 int cli_print_cdrs(const json_t *body);
 /* What the answer in @body, if it is one, means for scripts. */

@@ -17,8 +17,10 @@
 static const char usage[] =
 	"usage: sbc run --config FILE --data DIR [--foreground]\n"
 	"       sbc check-config FILE\n"
-	"       sbc status|calls|phones [--json] [--data DIR | --socket PATH]\n"
+	"       sbc status|calls|phones|trunks [--json]\n"
+	"                [--data DIR | --socket PATH]\n"
 	"       sbc phones show NAME [--json] [...]\n"
+	"       sbc trunks show NAME [--json] [...]\n"
 	"       sbc phones history NAME [--at TIME | --from TIME --to TIME]\n"
 	"                          [--json] [...]\n"
 	"       sbc cdrs [--from TIME] [--to TIME] [--who TEXT] [--limit N]\n"
@@ -116,7 +118,7 @@ int main(int argc, char **argv)
 		return cli_header(argc - 1, argv + 1);
 	if (!strcmp(command, "status") || !strcmp(command, "calls") ||
 	    !strcmp(command, "cdrs") || !strcmp(command, "phones") ||
-	    !strcmp(command, "reload"))
+	    !strcmp(command, "trunks") || !strcmp(command, "reload"))
 		return cli_main(argc - 1, argv + 1);
 	return bad_usage(*command ? "unknown command" : "a command is needed");
 }

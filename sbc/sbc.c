@@ -272,6 +272,7 @@ static int open_ctl(struct sbc *sbc)
 		.store = sbc->store,
 		.media = sbc->media,
 		.registrar = sbc->registrar,
+		.trunks = sbc->trunks,
 		.calls = sbc->calls,
 		.passes = sbc->passes,
 		.keepalive = sbc->keepalive,

@@ -25,6 +25,7 @@
 #include "registrar/registrar.h"
 #include "sip/sip.h"
 #include "store/store.h"
+#include "trunk/trunk.h"
 
 /* Where the answers come from. */
 struct api_source {
@@ -32,6 +33,7 @@ struct api_source {
 	struct store *store;
 	struct media *media;
 	struct registrar *registrar;
+	struct trunks *trunks;
 	struct calls *calls;
 	struct passes *passes;
 	struct keepalive *keepalive;

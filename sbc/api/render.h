@@ -39,6 +39,11 @@ struct str query_unescape(struct str s, char *mem, size_t cap);
 int cdrs_ask(const struct api_source *source, struct str query, json_t **body,
 	     struct api_later *later);
 
+/* trunks.c: a slice of GET /trunks; GET /trunks/@name as resource_handle(). */
+unsigned trunks_some(const struct api_source *s, struct api_list *list,
+		     json_t *out);
+int trunks_get(const struct api_source *s, struct str name, json_t **body);
+
 /* past.c: GET /phones/NAME/history?@query; as resource_handle(). */
 int past_ask(const struct api_source *source, const char *phone,
 	     struct str query, json_t **body, struct api_later *later);

@@ -216,6 +216,7 @@ static const struct {
 	{"/status", get_status, {0}},
 	{"/phones", NULL, {.name = "phones", .slice = some_phones}},
 	{"/calls", NULL, {.name = "calls", .slice = some_calls}},
+	{"/trunks", NULL, {.name = "trunks", .slice = trunks_some}},
 };
 
 json_t *render_problem(const char *fmt, ...)
@@ -313,7 +314,7 @@ static int handle_get(const struct api_source *source, const char *path,
 		      json_t **body, struct api_list *list,
 		      struct api_later *later)
 {
-	static const char phones[] = "/phones/";
+	static const char phones[] = "/phones/", trunks[] = "/trunks/";
 	struct str query;
 
 	if (is_cdrs(str_of(path), &query))
@@ -331,6 +332,8 @@ static int handle_get(const struct api_source *source, const char *path,
 	if (!strncmp(path, phones, strlen(phones)))
 		return handle_phone(source, str_of(path + strlen(phones)), body,
 				    list, later);
+	if (!strncmp(path, trunks, strlen(trunks)))
+		return trunks_get(source, str_of(path + strlen(trunks)), body);
 	*body = render_problem("there is no such resource");
 	return 404;
 }

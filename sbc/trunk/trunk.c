@@ -299,14 +299,6 @@ const char *trunks_service_route(const struct trunks *trunks, const char *name)
 	return t && reg_is_held(t) ? t->reg.service_route : NULL;
 }
 
-void trunks_count_call(struct trunks *trunks, const char *name, int by)
-{
-	struct trunk *t = trunk_find(trunks, name);
-
-	if (t && (by > 0 || t->calls))
-		t->calls += (unsigned)by;
-}
-
 static void look_at_host(struct trunk_look *out, const struct trunk_host *h)
 {
 	struct trunk_host_look *l = &out->hosts[out->n_hosts++];
@@ -339,7 +331,6 @@ int trunks_look(const struct trunks *trunks, const char *name,
 		.registers = t->conf->do_register,
 		.registered_until = reg_is_held(t) ? t->reg.wall_until : 0,
 		.rtt_ms = -1,
-		.calls = t->calls,
 	};
 	memcpy(out->reason, t->reason, sizeof(out->reason));
 	list_for_each (pos, &t->hosts) {

@@ -110,8 +110,6 @@ struct trunk_report {
 void trunks_report(struct trunks *trunks, const char *name,
 		   const struct trunk_way *way,
 		   const struct trunk_report *report);
-/* One more call (+1), or one less (-1), with trunk @name: to look at. */
-void trunks_count_call(struct trunks *trunks, const char *name, int by);
 
 /* ---- to look at ------------------------------------------------------------- */
 
@@ -138,11 +136,10 @@ struct trunk_host_look {
 struct trunk_look {
 	const char *name, *realm;
 	enum trunk_state state;
-	char reason[TRUNK_REASON_BYTES]; /* why it is not up; "" = it is */
+	char reason[TRUNK_REASON_BYTES]; /* what is wrong; "" = nothing */
 	bool registers;                  /* option register */
 	wall_ms registered_until;        /* 0 = not registered */
 	int64_t rtt_ms;                  /* of the best host; -1 = unknown */
-	unsigned calls;
 	struct trunk_host_look hosts[TRUNK_WAYS];
 	unsigned n_hosts;
 };

@@ -105,7 +105,6 @@ struct trunk {
 	bool is_leaving; /* its section is gone: only de-registers */
 	enum trunk_state state;
 	char reason[TRUNK_REASON_BYTES];
-	unsigned calls;
 };
 
 struct trunks {

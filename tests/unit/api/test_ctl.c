@@ -20,7 +20,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "api/api.h"
+#include "api/render.h"
 #include "core/alarm.h"
 
 /* ---- what there is to see, faked ------------------------------------------------- */
@@ -271,6 +271,22 @@ const struct conf_phone *
 config_phone_by_user(const struct config *c, const char *realm, struct str user)
 {
 	return str_eq_c(user, "user-of-100") ? config_phone(c, "100") : NULL;
+}
+
+/* trunks.c, which has tests of its own. */
+unsigned trunks_some(const struct api_source *s, struct api_list *list,
+		     json_t *out)
+{
+	if (list->after++)
+		return 0;
+	json_array_append_new(out, json_pack("{s:s}", "name", "itsp"));
+	return 1;
+}
+
+int trunks_get(const struct api_source *s, struct str name, json_t **body)
+{
+	*body = json_pack("{s:s%}", "name", name.p, name.n);
+	return str_eq_c(name, "itsp") ? 200 : 404;
 }
 
 /* The question that the store has been asked, until it is answered. */
@@ -541,6 +557,19 @@ static void an_empty_list_is_one(void **state)
 	assert_true(json_is_array(list));
 	assert_int_equal(json_array_size(list), 0);
 	json_decref(reply);
+}
+
+static void trunks_are_a_list_and_one_by_one(void **state)
+{
+	json_t *reply = ask(*state, "GET", "/trunks");
+	const json_t *list =
+		json_object_get(json_object_get(reply, "body"), "trunks");
+
+	assert_int_equal(json_array_size(list), 1);
+	json_decref(reply);
+	assert_int_equal(status_of(ask(*state, "GET", "/trunks/itsp")), 200);
+	assert_int_equal(status_of(ask(*state, "GET", "/trunks/who")), 404);
+	assert_int_equal(status_of(ask(*state, "PUT", "/trunks")), 405);
 }
 
 static void unknown_paths_and_methods_are_refused(void **state)
@@ -1078,6 +1107,7 @@ int main(void)
 		T(a_large_answer_arrives_whole),
 		T(a_long_list_is_made_in_small_pieces),
 		T(an_empty_list_is_one),
+		T(trunks_are_a_list_and_one_by_one),
 		T(unknown_paths_and_methods_are_refused),
 		T(what_is_no_request_is_400),
 		T(an_endless_line_ends_the_connection),
