@@ -6,7 +6,7 @@
  * The first byte says whether the screen stands in front (as on UDP) or not
  * (as on TCP); the rest are datagrams with four zero bytes between them.  The
  * handler looks at everything, goes stateful for an INVITE and keeps a few
- * dialogs, so that transactions, ACK and CANCEL are reached as well.
+ * dialogs, so that transactions, ACK, CANCEL and PRACK are reached as well.
  */
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -76,15 +76,20 @@ static void look(const struct sip_view *v)
 	}
 	must(v->body.n <= LIMIT_BODY_BYTES);
 	must(!v->body.n || v->content_type);
+	must(v->rack.method <= SIP_UNKNOWN);
 }
 
 static void in_dialog(void *arg, struct sip_txn *txn,
 		      const struct sip_view *view)
 {
-	const struct sip_message ok = {.status = 200, .contact = true};
+	const struct call *c = arg;
+	struct sip_message m = {.status = 200, .contact = true};
 
 	look(view);
-	sip_txn_answer(txn, &ok);
+	if (view->method == SIP_PRACK && c->txn &&
+	    !sip_txn_pracked(c->txn, view))
+		m.status = 481;
+	sip_txn_answer(txn, &m);
 	sip_txn_release(txn);
 }
 
@@ -105,7 +110,7 @@ static void call_end(struct call *c)
 static void call_in(struct sip_request *req)
 {
 	struct call *c = &calls[next_call++ % CALLS];
-	struct sip_dialog_conf conf = {.request = in_dialog};
+	struct sip_dialog_conf conf = {.request = in_dialog, .arg = c};
 	struct sip_message m = {.status = 180, .contact = true};
 	const struct sip_message info = {.method = SIP_INFO};
 
@@ -115,7 +120,8 @@ static void call_in(struct sip_request *req)
 	conf.flow = sip_txn_view(c->txn)->flow;
 	if (sip_dialog_answer(&c->dialog, c->txn, &conf))
 		return;
-	sip_txn_answer(c->txn, &m);
+	if (sip_txn_answer_reliably(c->txn, &m))
+		sip_txn_answer(c->txn, &m);
 	if (next_call % 3 == 0)
 		return; /* leaves something to CANCEL */
 	m.status = next_call % 3 == 1 ? 200 : 486;
