@@ -161,6 +161,8 @@ void reg_kick(struct trunk *t, int64_t in_ms);
 void reg_doubt(struct trunk *t);
 /* A host has become known, or works again. */
 void reg_host_up(struct trunk *t);
+/* @h was away: restarted perhaps, and it may have forgotten us. */
+void reg_host_back(const struct trunk_host *h);
 /* De-register: afterwards the state is REG_GONE. */
 void reg_leave(struct trunk *t);
 void reg_clear(struct trunk *t);

@@ -572,6 +572,14 @@ void reg_host_up(struct trunk *t)
 		reg_kick(t, rand_below(QUICK_MS));
 }
 
+void reg_host_back(const struct trunk_host *h)
+{
+	const struct trunk_reg *r = &h->trunk->reg;
+
+	if (r->state == REG_HELD && addr_equal(&r->way.remote, &h->remote))
+		reg_kick(h->trunk, rand_below(QUICK_MS));
+}
+
 void reg_seen(struct trunk *t, const struct trunk_host *h,
 	      const struct addr *seen)
 {

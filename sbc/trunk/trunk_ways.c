@@ -164,9 +164,11 @@ void host_worked(struct trunk_host *h, bool was_probe)
 {
 	char words[HOST_WORDS_BYTES];
 
-	if (breaker_worked(&h->breaker, was_probe))
+	if (breaker_worked(&h->breaker, was_probe)) {
 		log_info("trunk.host_back", kv_s("trunk", h->trunk->conf->name),
 			 kv_s("host", host_words(h, words)));
+		reg_host_back(h);
+	}
 	if (!h->was_heard || h->reason[0])
 		reg_host_up(h->trunk);
 	h->was_heard = true;

@@ -263,6 +263,24 @@ static void a_host_that_is_back_is_asked_at_once(void **state)
 	assert_non_null(registering());
 }
 
+/* It may have been restarted. */
+static void a_host_that_was_away_is_told_again(void **state)
+{
+	struct rig *rig = *state;
+
+	registered(rig, ONE, 3600);
+	report(rig, 0, TRUNK_REFUSED, 0, -1);
+	report(rig, 0, TRUNK_ANSWERED, 486, -1);
+	pass(rig, 600);
+	assert_null(registering()); /* one refusal is no absence */
+	report(rig, 0, TRUNK_SILENT, 0, -1);
+	pass(rig, 600);
+	assert_null(registering());
+	report(rig, 0, TRUNK_ANSWERED, 486, -1);
+	pass(rig, 600);
+	assert_non_null(registering());
+}
+
 static void what_is_held_lasts_while_refreshes_fail(void **state)
 {
 	struct rig *rig = *state;
@@ -501,6 +519,7 @@ int main(void)
 		T(failures_wait_ever_longer),
 		T(a_time_to_come_back_is_kept_to),
 		T(a_host_that_is_back_is_asked_at_once),
+		T(a_host_that_was_away_is_told_again),
 		T(what_is_held_lasts_while_refreshes_fail),
 		T(a_provider_that_treats_us_as_a_stranger_is_told_again),
 		T(the_nat_between_is_kept_open),
