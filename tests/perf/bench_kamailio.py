@@ -14,10 +14,10 @@ CHILDREN = 4
 
 class Kamailio:
     """@netns, @cpu: the SBC's unless told.  @name tells two of the same
-    configuration apart."""
+    configuration apart; @memory_mb: shared, for bindings and transactions."""
 
     def __init__(self, lab, config, log, netns=None, cpu=SUT_CPU, name=None,
-                 **words):
+                 memory_mb=512, **words):
         with open(os.path.join(HERE, config)) as f:
             text = f.read()
         words.setdefault('CHILDREN', CHILDREN)
@@ -28,12 +28,14 @@ class Kamailio:
             f.write(text)
         self.lab, self.log = lab, log
         self.netns, self.cpu = netns or lab.sbc, cpu
+        self.memory_mb = memory_mb
         self.start()
 
     def start(self):
         self.process = self.lab.start(
-            self.netns, ['kamailio', '-DD', '-f', self.path, '-m', '512',
-                           '-M', '16', '-Y', OUT, '-P', self.path + '.pid'],
+            self.netns, ['kamailio', '-DD', '-f', self.path,
+                         '-m', str(self.memory_mb), '-M', '16', '-Y', OUT,
+                         '-P', self.path + '.pid'],
             self.cpu, self.log)
 
     def pids(self):

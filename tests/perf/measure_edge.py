@@ -110,6 +110,7 @@ class Peer(Side):
 
     def begin(self, lab, phones):
         self.box = Kamailio(lab, 'kamailio-edge.cfg', 'kamailio-edge.log',
+                            memory_mb=2048,  # for what exercise() asks
                             LISTEN='%s:%d' % (SBC_A, self.port),
                             INSIDE='%s:%d' % (SBC_B, self.port),
                             NEXT='%s:%d' % (HOST_B, self.port))
@@ -206,20 +207,25 @@ def ratio(lab, f, cycles):
     side.stop()
 
 
-def read_memory(sides):
-    """Not of the throttling box, where exercise() stays half without
-    transactions upstream; a binding is the same in both modes."""
-    return {who: pss_kb(side.pids()) for who, side in sides.items()
-            if who != 'throttle'}
-
-
 def exercise(sides, phones):
-    """The transactions that @phones will need, of phones that are there
-    already: the heap keeps what they took, which is in both readings then."""
-    for side in sides.values():
+    """Memory of our box in kB, read in the middle of the transactions that
+    @phones need, of phones that are there already.  Read so before and after
+    others came: once the transactions are gone their memory is free, and would
+    hide what takes its place.  The throttling box has half without
+    transactions upstream; a binding is the same in both modes."""
+    kb = {}
+    for who, side in sides.items():
         for what in ('register', 'refresh'):
             for _ in range(phones // WARM):
                 side.phones(what, 0, WARM)
+        if who == 'ours':
+            kb[who] = pss_kb(side.pids())
+    return kb
+
+
+def settled(sides):
+    """The proxy's, which has nothing that could be hidden."""
+    return {'peer': pss_kb(sides['peer'].pids())}
 
 
 def memory(f, before, after, phones):
@@ -238,17 +244,20 @@ def run(lab, quick, have_ours):
     if have_ours:
         kinds = {'ours': Mirror, 'throttle': Throttle, 'peer': Peer}
     sides = {who: kind(lab, phones) for who, kind in kinds.items()}
-    exercise(sides, rounds * count)
+    before = exercise(sides, rounds * count)
     settled_at = time.monotonic() + SETTLE_S
     if have_ours:
         ratio(lab, f, 2 if quick else 4)
     time.sleep(max(0, settled_at - time.monotonic()))
-    before = read_memory(sides)
+    before.update(settled(sides))
     for n in range(rounds):
         one_round(f, sides, WARM + n * count, count, n + 1)
     note('waiting %d s for all to settle' % SETTLE_S)
     time.sleep(SETTLE_S)
-    memory(f, before, read_memory(sides), rounds * count)
+    after = settled(sides)
+    if have_ours:
+        after.update(exercise({'ours': sides['ours']}, rounds * count))
+    memory(f, before, after, rounds * count)
     for side in sides.values():
         side.stop()
     return f.all() if have_ours else [x for x in f.all() if x.peer]
