@@ -422,6 +422,20 @@ static void a_cancel_waits_for_a_provisional_answer(void **state)
 	assert_non_null(strstr(rig_header(rig, "CSeq", cseq), " CANCEL"));
 }
 
+static void a_cancel_says_why(void **state)
+{
+	struct rig *rig = *state;
+	char value[512];
+
+	invite_out(rig);
+	sip_txn_cancel_for(rig->txn, "SIP;cause=200;text=\"Elsewhere\"");
+	rig_answer(rig, 100, NULL, "");
+	assert_true(rig_recv(rig));
+	assert_memory_equal(rig->msg, "CANCEL ", 7);
+	assert_string_equal(rig_header(rig, "Reason", value),
+			    "SIP;cause=200;text=\"Elsewhere\"");
+}
+
 /* The library aborts when it gets this while its own CANCEL waits. */
 static void an_answer_to_a_cancel_not_sent_does_no_harm(void **state)
 {
@@ -605,6 +619,7 @@ int main(void)
 		TEST(an_answered_invite_is_acked_again_and_again),
 		TEST(a_second_branch_of_a_fork_is_acked_and_ended),
 		TEST(a_late_ok_to_an_invite_let_go_is_acked_and_ended),
+		TEST(a_cancel_says_why),
 		TEST(a_cancel_waits_for_a_provisional_answer),
 		TEST(an_answer_to_a_cancel_not_sent_does_no_harm),
 		TEST(a_refusal_is_acked_by_itself),
