@@ -190,7 +190,6 @@ def each_trunk_gets_numbers_and_headers_by_its_rules(context):
                        headers=[("Subject", "lunch"), ("X-Tenant", "5"),
                                 ("X-Other", "6"), ("Priority", "urgent"),
                                 ("P-Asserted-Identity", "<sip:ceo@inside>"),
-                                ("Privacy", "id"),
                                 ("User-to-User", "56;encoding=hex")])
     first = itsp.incoming()
     check(first.invite.uri.startswith("sip:4930123456@"), first.invite.uri)
@@ -201,7 +200,7 @@ def each_trunk_gets_numbers_and_headers_by_its_rules(context):
                         ("user-to-user", "56;encoding=hex")):
         check(first.invite.all(name) == [value],
               f"{name}: {first.invite.all(name)}")
-    for name in ("x-other", "priority", "p-asserted-identity", "privacy"):
+    for name in ("x-other", "priority", "p-asserted-identity"):
         check(not first.invite.all(name), f"{name} crossed")
     first.reply(503, "No")
     second = spare.incoming()
