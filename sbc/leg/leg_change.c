@@ -39,7 +39,8 @@ static void answer_refusal(struct leg *leg, struct sip_txn *txn, int status)
 	struct session_headers h = {.n = 0};
 	char after[8];
 
-	if (status == 500) {
+	/* Only our own 500 says that it may come again. */
+	if (status == 500 && txn != leg->reinvite) {
 		snprintf(after, sizeof(after), "%u", rand_below(11));
 		h.list[h.n++] = (struct sip_header){"Retry-After", after};
 	} else if (status == 488) {
@@ -320,6 +321,22 @@ static void change_agreed(struct leg *leg, int status, struct sdp *sdp)
 	tell_changed(leg, status, leg->peer_sdp);
 }
 
+void change_abandon(struct leg *leg)
+{
+	switch (leg->change) {
+	case CHANGE_OUT:
+		drop_change(leg);
+		tell_changed(leg, 491, NULL);
+		break;
+	case CHANGE_IN:
+		refuse_asker(leg, 481);
+		leg->conf.ops->change_cancelled(leg->conf.arg, leg);
+		break;
+	default:
+		break;
+	}
+}
+
 static void change_answered(void *arg, struct sip_txn *txn,
 			    const struct sip_view *view)
 {
@@ -397,38 +414,33 @@ int change_send(struct leg *leg, enum sip_method method,
 	leg->change = CHANGE_OUT;
 	leg->change_by_update = method == SIP_UPDATE;
 	leg->offer_sent = offer != NULL;
-	return 0;
-}
-
-/* A peer's re-INVITE, or its UPDATE, goes on as @method. */
-static int carry(struct leg *leg, enum sip_method method,
-		 const struct sdp *offer, int64_t patience_ms)
-{
-	int err = change_send(leg, method, offer);
-
-	if (!err && method == SIP_INVITE)
-		timer_set(leg->conf.loop, &leg->patience, patience_ms,
+	if (method == SIP_INVITE)
+		timer_set(leg->conf.loop, &leg->patience, PATIENCE_MS,
 			  out_of_patience, leg);
-	return err;
+	return 0;
 }
 
 int leg_change(struct leg *leg, const struct sdp *offer)
 {
 	if (leg->state != LEG_UP || leg->change != CHANGE_NONE)
 		return -EAGAIN;
-	return carry(leg, SIP_INVITE, offer, PATIENCE_MS);
+	return change_send(leg, SIP_INVITE, offer);
 }
 
 int leg_update(struct leg *leg, const struct sdp *offer)
 {
 	bool takes = leg_allows(leg, SIP_UPDATE) && !leg->session.no_update;
+	int err;
 
 	if (leg->change != CHANGE_NONE || leg->state > LEG_UP)
 		return -EAGAIN;
 	if (!update_is_agreed(leg) || (!takes && leg->state != LEG_UP))
 		return -EOPNOTSUPP;
-	return carry(leg, takes ? SIP_UPDATE : SIP_INVITE, offer,
-		     PATIENCE_UPDATE_MS);
+	err = change_send(leg, takes ? SIP_UPDATE : SIP_INVITE, offer);
+	if (!err && !takes)
+		timer_set(leg->conf.loop, &leg->patience, PATIENCE_UPDATE_MS,
+			  out_of_patience, leg);
+	return err;
 }
 
 void leg_change_cancel(struct leg *leg)

@@ -63,8 +63,11 @@ int in_send_ring(struct leg *leg, const struct leg_input *in)
 	struct sip_message m = {.status = in->status, .contact = true};
 	const struct sdp *sdp = prack_ring_sdp(leg, in->sdp);
 	bool offering = sdp && !leg->peer_sdp && !leg->pending;
+	bool reliably = prack_wants(leg, sdp);
 	int err;
 
+	if (!reliably && sip_txn_view(leg->invite)->requires_100rel)
+		return 0; /* nothing that the peer may have yet */
 	err = offering ? offer_open_lines(leg, sdp) : 0;
 	if (!err)
 		err = put_sdp(leg, &m, sdp, mem);
@@ -72,8 +75,8 @@ int in_send_ring(struct leg *leg, const struct leg_input *in)
 		return err;
 	if (sdp && !offering)
 		offer_answered(leg);
-	return prack_wants(leg, sdp) ? prack_ring(leg, &m, offering)
-				     : sip_txn_answer(leg->invite, &m);
+	return reliably ? prack_ring(leg, &m, offering)
+			: sip_txn_answer(leg->invite, &m);
 }
 
 int in_send_200(struct leg *leg, struct sip_message *m)

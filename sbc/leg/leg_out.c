@@ -78,6 +78,8 @@ int out_take_progress(struct leg *leg, const struct leg_input *in)
 {
 	struct sdp *sdp = NULL;
 
+	str_copy(leg->early_tag, sizeof(leg->early_tag),
+		 str_of(in->view->to_tag));
 	if (prack_is_reliable(leg, in->view))
 		return prack_take(leg, in);
 	if (!offer_read(leg, in->view, &sdp) && sdp && leg->rel.asked &&
@@ -166,7 +168,8 @@ int out_send_ack(struct leg *leg, const struct leg_input *in)
 		leg->pending = NULL;
 		offer_settle(leg, in->sdp);
 	}
-	leg->offer_sent = false;
+	if (leg->change == CHANGE_NONE) /* else it is that of an UPDATE */
+		leg->offer_sent = false;
 	err = sip_dialog_ack(leg->dialog, leg->invite, &m);
 	if (!err)
 		leg_release_invite(leg);

@@ -112,9 +112,12 @@ const struct sdp *prack_ring_sdp(const struct leg *leg, const struct sdp *sdp)
 	return sdp;
 }
 
+/* RFC 3261 13.2.1: when we owe the offer, the first that arrives has it. */
 bool prack_wants(const struct leg *leg, const struct sdp *sdp)
 {
-	return leg->rel.can && (sdp || leg->rel.must);
+	bool late = !leg->peer_sdp && !leg->pending && !leg->rel.offered;
+
+	return leg->rel.can && (sdp || (leg->rel.must && !late));
 }
 
 /* Allow: who is to send UPDATE before the 2xx must know (RFC 3311 5.1). */
@@ -377,6 +380,9 @@ static int take_late_offer(struct leg *leg, struct leg_early *e,
 	return 0;
 }
 
+/* A peer that answers no PRACK would keep a transaction for each. */
+enum { PRACKS_MAX = 64 };
+
 int prack_take(struct leg *leg, const struct leg_input *in)
 {
 	const struct sip_view *view = in->view;
@@ -387,7 +393,8 @@ int prack_take(struct leg *leg, const struct leg_input *in)
 	if (!e)
 		e = early_add(leg, view);
 	/* Repeated, or one before it is missing (RFC 3262 4). */
-	if (!e || (e->rseq && view->rseq != e->rseq + 1))
+	if (!e || (e->rseq && view->rseq != e->rseq + 1) ||
+	    leg->rel.n_pracks++ >= PRACKS_MAX)
 		return 0;
 	e->rseq = view->rseq;
 	if (offer_read(leg, view, &sdp)) {
@@ -429,6 +436,8 @@ bool prack_win(struct leg *leg, const struct sip_view *answer)
 {
 	struct leg_early *e = early_of(leg, answer->to_tag);
 
+	if (leg->rel.heard && leg->rel.heard != e)
+		change_abandon(leg);
 	if (!e || !e->settled)
 		return false;
 	if (e->sdp)

@@ -160,13 +160,14 @@ struct leg_rel {
 	int next_status; /* in: an 18x that waits for that PRACK; 0 = none */
 	char *next_body, *answer_body; /* of that, and of the 200 that waits */
 	struct leg_early early[LEG_EARLY];
-	unsigned n_early;
+	unsigned n_early, n_pracks;
 	struct leg_early *heard; /* out: whose description counts */
 	struct sip_rack owed; /* out: a PRACK with an answer; rseq 0 = none */
 };
 
 struct leg {
 	struct hash_node by_dialog; /* in conf.index */
+	char early_tag[128];        /* of the last 18x; "" = none */
 	struct leg_refer refer;
 	struct leg_conf conf;
 	struct media_stream_conf media_conf;
@@ -370,6 +371,8 @@ int change_send(struct leg *leg, enum sip_method method,
 /* The peer wants another session; takes @txn and @offer. */
 void change_take(struct leg *leg, struct sip_txn *txn,
 		 const struct sip_view *view, struct sdp *offer);
+/* What is under way was in an early dialog that has lost. */
+void change_abandon(struct leg *leg);
 /* What a message of the peer shows of its abilities. */
 void change_note(struct leg *leg, const struct sip_view *view);
 

@@ -38,6 +38,7 @@ struct rig {
 	unsigned n_sdp;
 	struct {
 		unsigned progress, progress_sdp, answered, pracked, change;
+		unsigned changed;
 		unsigned ended, dead, acked;
 		int status;
 		const char *cause;
@@ -87,6 +88,15 @@ static void change(void *arg, struct leg *leg, const struct sdp *offer)
 	note(arg, offer);
 }
 
+static void changed(void *arg, struct leg *leg, int status,
+		    const struct sdp *sdp)
+{
+	struct rig *rig = arg;
+
+	rig->told.changed++;
+	rig->told.status = status;
+}
+
 static void ended(void *arg, struct leg *leg, int status, const char *cause)
 {
 	struct rig *rig = arg;
@@ -107,6 +117,7 @@ static const struct leg_ops ops = {
 	.pracked = pracked,
 	.acked = acked,
 	.change = change,
+	.changed = changed,
 	.ended = ended,
 	.dead = dead,
 };
@@ -519,6 +530,35 @@ static void a_late_offer_does_not_ring_at_who_cannot_answer_it(void **state)
 	assert_true(has(sent(rig)->body, "RTP/AVP 8 0"));
 }
 
+/* RFC 3261 13.2.1: the first that arrives has the offer. */
+static void where_the_offer_is_ours_ringing_alone_is_not_reliable(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->policy.rel100 = CONF_REL100_REQUIRE;
+	make_in(rig, CAN, NULL);
+	leg_ring(rig->leg, 180, NULL);
+	assert_int_equal(sent(rig)->status, 180);
+	assert_int_equal(sent(rig)->rseq, 0);
+	leg_ring(rig->leg, 183, describe(rig, BOTH));
+	assert_int_equal(sent(rig)->rseq, 1);
+}
+
+static void nor_is_it_sent_to_who_takes_no_other(void **state)
+{
+	struct rig *rig = *state;
+
+	make_in(rig, MUST, NULL);
+	leg_ring(rig->leg, 180, NULL);
+	assert_int_equal(sent(rig)->status, 0);
+	assert_int_equal(leg_state(rig->leg), LEG_RINGING);
+	leg_ring(rig->leg, 183, describe(rig, BOTH));
+	assert_int_equal(sent(rig)->rseq, 1);
+	assert_int_equal(prack(rig, 1, PCMA), 200);
+	leg_ring(rig->leg, 180, NULL);
+	assert_int_equal(sent(rig)->rseq, 2);
+}
+
 static void a_new_offer_in_the_prack_is_a_change(void **state)
 {
 	struct rig *rig = *state;
@@ -702,6 +742,55 @@ static void there_are_only_so_many_forks(void **state)
 	assert_int_equal(fake_count(SIP_PRACK), LEG_EARLY);
 }
 
+static void a_peer_that_rings_for_ever_is_not_pracked_for_ever(void **state)
+{
+	struct rig *rig = *state;
+
+	make_out(rig, BOTH);
+	for (uint32_t i = 1; i <= 100; i++)
+		ring_in(rig, 180, "t1", i, NULL);
+	assert_int_equal(fake_count(SIP_PRACK), 64);
+}
+
+/* An UPDATE of ours in fork t1's early dialog, which takes them. */
+static struct sip_txn *update_out(struct rig *rig)
+{
+	make_out(rig, BOTH);
+	fake.headers = (const struct sip_header[]){{"Allow", "UPDATE"}, {0}};
+	ring_in(rig, 183, "t1", 500, PCMA);
+	fake.headers = NULL;
+	assert_int_equal(leg_update(rig->leg, describe(rig, BOTH)), 0);
+	return fake_request(SIP_UPDATE)->txn;
+}
+
+static void an_update_under_way_is_not_what_the_ack_ends(void **state)
+{
+	struct rig *rig = *state;
+	struct sip_txn *update = update_out(rig);
+
+	answer_in(rig, "t1", NULL);
+	leg_ack(rig->leg, NULL);
+	fake_response(update, 200, HEAD "m=audio 4010 RTP/AVP 8\r\n");
+	assert_int_equal(rig->told.changed, 1);
+	assert_int_equal(rig->told.status, 200);
+	assert_int_equal(addr_port(&fake_media.last->remote.rtp), 4010);
+	assert_false(leg_owes_answer(rig->leg));
+}
+
+static void an_update_of_a_fork_that_lost_is_over(void **state)
+{
+	struct rig *rig = *state;
+	struct sip_txn *update = update_out(rig);
+
+	answer_in(rig, "t2", HEAD "m=audio 6000 RTP/AVP 8\r\n");
+	assert_int_equal(rig->told.changed, 1);
+	assert_int_equal(rig->told.answered, 1);
+	leg_ack(rig->leg, NULL);
+	fake_response(update, 481, NULL);
+	assert_int_equal(leg_state(rig->leg), LEG_UP);
+	assert_int_equal(rig->told.ended, 0);
+}
+
 static void an_offer_in_the_18x_is_answered_in_the_prack(void **state)
 {
 	struct rig *rig = *state;
@@ -805,6 +894,8 @@ int main(void)
 		TEST(a_2xx_waits_for_the_answer_to_a_late_offer),
 		TEST(a_late_offer_that_the_prack_does_not_answer_ends_it),
 		TEST(a_late_offer_does_not_ring_at_who_cannot_answer_it),
+		TEST(where_the_offer_is_ours_ringing_alone_is_not_reliable),
+		TEST(nor_is_it_sent_to_who_takes_no_other),
 		TEST(a_new_offer_in_the_prack_is_a_change),
 		TEST(an_offer_in_a_prack_before_the_answer_is_refused),
 		TEST(the_invite_offers_or_requires_it_or_says_nothing),
@@ -817,6 +908,9 @@ int main(void)
 		TEST(the_winning_forks_answer_counts),
 		TEST(a_fork_that_never_rang_may_win),
 		TEST(there_are_only_so_many_forks),
+		TEST(a_peer_that_rings_for_ever_is_not_pracked_for_ever),
+		TEST(an_update_under_way_is_not_what_the_ack_ends),
+		TEST(an_update_of_a_fork_that_lost_is_over),
 		TEST(an_offer_in_the_18x_is_answered_in_the_prack),
 		TEST(another_forks_offer_is_not_answered),
 		TEST(a_2xx_that_did_not_wait_for_the_prack_brings_its_offer),
