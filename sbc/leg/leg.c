@@ -470,6 +470,7 @@ int leg_adopt(struct leg **out, const struct leg_conf *conf,
 	}
 	leg->state = LEG_UP;
 	flow_keep(leg);
+	put_in(leg, conf->index);
 	*out = leg;
 	return 0;
 }
@@ -562,7 +563,9 @@ static bool is_named(const struct hash_node *node, const void *key)
 	const char *mine = sip_dialog_local_tag(leg->dialog);
 	const char *theirs = sip_dialog_remote_tag(leg->dialog);
 
-	return leg->state != LEG_DEAD && mine && theirs &&
+	if (!theirs) /* of our INVITE, which only rings */
+		theirs = leg->early_tag;
+	return leg->state != LEG_DEAD && mine &&
 	       !strcmp(leg_call_id(leg), id->call_id) &&
 	       !strcmp(mine, id->to_tag) && !strcmp(theirs, id->from_tag);
 }

@@ -14,7 +14,7 @@ import rtp
 import sbcproc
 from edge import Kamailio, registrar_words
 from edge_of_servers import EdgeSite, REGISTRAR, TRUNK
-from lab import Pace, realm
+from lab import Pace, Site, realm, talk
 from quiet import Quiet, hear_each_other, rtp_sdp
 from runner import check, until
 from sip import Message
@@ -64,7 +64,7 @@ class TwoSites(EdgeSite):
             context, box_config(1, flow_key=keys[1]), other.name,
             name="sbc2", env=env))
         home = self.server("registrar", REGISTRAR)
-        Kamailio(context, REGISTRAR, registrar_words(path=0),
+        Kamailio(context, REGISTRAR, registrar_words(),
                  name="registrar", netns=home.name)
         self.dave = Quiet("dave", home, context, server=REGISTRAR, port=5070)
         self.dave.register()
@@ -311,6 +311,15 @@ def boxes_of_different_keys_know_nothing(context):
     site.bob.nothing("BYE", 1)
 
 
+def real_phones_bear_tokens(context):
+    """Contacts with a token for a user, in calls both ways."""
+    site = Site(context, flow_key=KEY)
+    alice = site.baresip("alice", site.behind_nat("port_restricted"), 440)
+    bob = site.baresip("bob", site.behind_nat("symmetric"), 880)
+    talk(alice, bob, "bob", hang_up_by=alice)
+    talk(bob, alice, "alice", hang_up_by=alice)
+
+
 def add_to(suite):
     needs = {"needs": ("kamailio",), "fast": False}
     suite.add(far_end_reaches_a_phone_that_moved,
@@ -323,4 +332,5 @@ def add_to(suite):
               limit=120, **needs)
     suite.add(dead_box_is_replaced_with_media, limit=90, **needs)
     suite.add(forged_and_used_tokens_are_refused, limit=90, **needs)
+    suite.add(real_phones_bear_tokens, fast=False, limit=90)
     suite.add(boxes_of_different_keys_know_nothing, limit=90, **needs)

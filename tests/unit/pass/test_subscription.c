@@ -567,6 +567,24 @@ static void it_moves_with_the_binding_of_its_phone(void **state)
 	assert_int_equal(fake_nat.held, 2);
 }
 
+/* RFC 6665 4.1.3: it is to subscribe anew, where it is now. */
+static void it_ends_when_its_phone_is_with_another_box(void **state)
+{
+	struct rig *rig = *state;
+	struct binding *b;
+
+	stand(rig); /* of another phone, at the server */
+	b = add_binding("sip:101@10.0.0.7", "192.0.2.9:5062");
+	grant(subscribe(rig, "101", "dialog", 600), 600);
+	assert_int_equal(passes_subscriptions(rig->passes), 2);
+	passes_away(rig->passes, b);
+	assert_int_equal(passes_subscriptions(rig->passes), 1);
+	assert_true(says(fake_request(SIP_NOTIFY),
+			 "Subscription-State: terminated;reason=deactivated"));
+	passes_away(rig->passes, b);
+	assert_int_equal(passes_subscriptions(rig->passes), 1);
+}
+
 static void a_phone_may_renew_from_elsewhere_with_its_password(void **state)
 {
 	struct rig *rig = *state;
@@ -675,6 +693,7 @@ int main(void)
 		T(the_notifier_may_shorten_it),
 		T(the_way_is_held_from_the_answer_to_the_end),
 		T(it_moves_with_the_binding_of_its_phone),
+		T(it_ends_when_its_phone_is_with_another_box),
 		T(a_phone_may_renew_from_elsewhere_with_its_password),
 		T(at_the_end_both_sides_are_told),
 		T(a_phone_that_left_the_configuration_loses_it),
