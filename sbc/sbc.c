@@ -260,6 +260,7 @@ static int build_upper(struct sbc *sbc)
 		err = calls_create(&sbc->calls, &calls, sbc->config);
 	passes.registrar = sbc->registrar;
 	passes.keepalive = sbc->keepalive;
+	passes.trunks = sbc->trunks;
 	if (!err)
 		err = passes_create(&sbc->passes, &passes, sbc->config);
 	return err;

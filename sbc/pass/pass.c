@@ -439,12 +439,35 @@ void pass_put(struct sip_message *m, const struct pass_headers *h,
 
 /* ---- along which flow ---------------------------------------------------------------------- */
 
+/* Who we are there.  The phone's registrar may challenge the phone, whose
+ * password we have, and says which way the phone's requests are to take (RFC
+ * 3608). */
+static void write_names(struct passes *p, const struct conf_trunk *trunk,
+			const struct pass_sender *from, struct pass_way *out)
+{
+	const struct conf_phone *phone = from->who.phone;
+
+	if (phone && !strcmp(from->who.realm->registrar, trunk->name)) {
+		out->route =
+			registrar_service_route(p->conf.registrar, phone->name);
+		out->credentials.user = phone->auth_user;
+		out->credentials.password = phone->password;
+		return;
+	}
+	out->route = trunks_service_route(p->conf.trunks, trunk->name);
+	out->host = trunk->domain[0] ? trunk->domain : NULL;
+	if (trunk->password) {
+		out->credentials.user = trunk->auth_user;
+		out->credentials.password = trunk->password;
+	}
+}
+
 int pass_way_trunk(struct passes *p, const struct config *cfg,
 		   const struct conf_trunk *trunk,
 		   const struct pass_sender *from, struct pass_way *out)
 {
-	bool tcp = trunk->transport == CONF_TCP;
-	char host[ADDR_TEXT_MAX], number[LIMIT_USER_BYTES];
+	char number[LIMIT_USER_BYTES];
+	struct trunk_way way;
 	struct buf b;
 
 	*out = (struct pass_way){
@@ -453,27 +476,16 @@ int pass_way_trunk(struct passes *p, const struct config *cfg,
 		.is_trunk = true,
 		.uri = out->text,
 	};
+	if (!out->realm || !trunks_ways(p->conf.trunks, trunk->name, &way, 1))
+		return -ENETUNREACH;
 	buf_init(&b, out->text, sizeof(out->text));
 	buf_puts(&b, "sip:");
 	route_number_to(trunk, from->to, number);
 	sip_put_user(&b, number);
-	buf_printf(&b, "@%s:%u%s", addr_fmt_uri(&trunk->host, host),
-		   addr_port(&trunk->host), tcp ? ";transport=tcp" : "");
-	if (!out->realm)
-		return -ENETUNREACH;
-	/* The way that the phone's registrar wants its requests to take (RFC
-	 * 3608); it may challenge the phone. */
-	if (from->who.phone &&
-	    !strcmp(from->who.realm->registrar, trunk->name)) {
-		out->route = registrar_service_route(p->conf.registrar,
-						     from->who.phone->name);
-		out->credentials = (struct sip_credentials){
-			.user = from->who.phone->auth_user,
-			.password = from->who.phone->password,
-		};
-	}
-	return sip_flow_to(p->conf.sip, out->realm->name,
-			   tcp ? SIP_TCP : SIP_UDP, &trunk->host, &out->flow);
+	buf_printf(&b, "@%s", way.target);
+	write_names(p, trunk, from, out);
+	return sip_flow_to(p->conf.sip, out->realm->name, way.transport,
+			   &way.remote, &out->flow);
 }
 
 int pass_way_binding(struct passes *p, const struct config *cfg,

@@ -25,6 +25,7 @@ struct passes_conf {
 	struct sip_stack *sip;
 	struct sip_auth *auth;
 	struct registrar *registrar;
+	struct trunks *trunks;
 	struct keepalive *keepalive;
 	/* No router lies between us and @a.  NULL: one always does. */
 	bool (*is_on_link)(void *arg, const struct addr *a);

@@ -11,6 +11,7 @@
 #include "core/list.h"
 #include "pass/pass.h"
 #include "route/route.h"
+#include "trunk/trunk.h"
 
 enum { PASS_KEY_BYTES = LIMIT_CALLID_BYTES + LIMIT_URI_BYTES + 300 };
 
@@ -90,9 +91,11 @@ struct pass_way {
 	const struct binding *binding; /* NULL = a trunk's */
 	const char *route;             /* value of a Route header, or NULL */
 	const char *uri;               /* Request-URI: @text, or the Contact */
-	/* The phone's, towards the trunk that is its registrar. */
+	/* Of the trunk; the phone's, where that is its registrar. */
 	struct sip_credentials credentials;
-	char text[3 * LIMIT_USER_BYTES + ADDR_TEXT_MAX + 32];
+	const char *host; /* in From and To; NULL = of the addresses */
+	char text[3 * LIMIT_USER_BYTES +
+		  sizeof(((struct trunk_way *)0)->target) + 8];
 };
 
 /* Its realm is of @cfg.  -errno of sip_flow_to(). */

@@ -82,8 +82,10 @@ static int ask_way(struct ask *ask, const struct pass_way *way,
 		.flow = way->flow,
 		.target = way->uri,
 		.from_user = ask->from.from[0] ? ask->from.from : NULL,
+		.from_host = way->host,
 		.from_display = ask->from.display,
 		.to_user = ask->from.to,
+		.to_host = way->host,
 		.credentials = way->credentials,
 	};
 	struct pass_headers h;

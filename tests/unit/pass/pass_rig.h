@@ -18,6 +18,7 @@
 #include "../fake_nat.h"
 #include "../fake_sip.h"
 #include "pass/pass.h"
+#include "trunk/trunk.h"
 
 #define SEC(s) ((s)*1000)
 
@@ -152,6 +153,7 @@ static inline struct binding *add_binding(const char *contact,
 struct rig {
 	struct loop *loop;
 	struct passes *passes;
+	struct trunks *trunks;
 	struct sip_flow phone, server; /* where they send from */
 	struct sip_request req;
 	struct sip_contact contact;
@@ -220,6 +222,11 @@ static int setup(void **state)
 		0);
 	assert_int_equal(loop_create(&rig->loop), 0);
 	conf.loop = rig->loop;
+	assert_int_equal(trunks_create(&rig->trunks,
+				       &(struct trunks_conf){.loop = rig->loop},
+				       bindings.config),
+			 0);
+	conf.trunks = rig->trunks;
 	assert_int_equal(passes_create(&rig->passes, &conf, bindings.config),
 			 0);
 	addr_parse_port(&rig->phone.remote, "192.0.2.1:40001");
@@ -235,6 +242,7 @@ static int teardown(void **state)
 	struct rig *rig = *state;
 
 	passes_destroy(rig->passes);
+	trunks_destroy(rig->trunks);
 	assert_int_equal(fake_nat.held, 0);
 	for (unsigned i = 0; i < fake.n_dialogs; i++)
 		assert_true(fake.dialogs[i]->destroyed);

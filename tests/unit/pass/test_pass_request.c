@@ -350,6 +350,9 @@ static const char with_tables[] = "config realm 'lan'\n"
 				  "	option host '198.51.100.7'\n"
 				  "	option country_code '49'\n"
 				  "	option numbers 'plain'\n"
+				  "	option domain 'texts.example'\n"
+				  "	option username '4930'\n"
+				  "	option password 'word'\n"
 				  "config route 'of-100'\n"
 				  "	option from '100'\n"
 				  "	option match '9!'\n"
@@ -382,6 +385,7 @@ static void use_tables(struct rig *rig)
 
 	assert_int_equal(config_parse(&config, "test", STR(with_tables), &errs),
 			 0);
+	trunks_set_config(rig->trunks, config);
 	passes_set_config(rig->passes, config);
 	config_unref(bindings.config);
 	bindings.config = config;
@@ -396,14 +400,18 @@ static const struct fake_message *with_headers(struct rig *rig,
 	return fake_request(SIP_MESSAGE);
 }
 
-static void numbers_are_rewritten_for_a_trunk(void **state)
+static void a_trunk_gets_its_numbers_and_our_name_there(void **state)
 {
 	struct rig *rig = *state;
 	const struct fake_message *sent;
 
 	use_tables(rig);
 	sent = with_headers(rig, "90301234");
-	assert_string_equal(sent->target, "sip:49301234@198.51.100.7:5060");
+	assert_string_equal(sent->target, "sip:49301234@texts.example");
+	assert_string_equal(sent->from_host, "texts.example");
+	assert_string_equal(sent->to_host, "texts.example");
+	assert_string_equal(sent->auth_user, "4930");
+	assert_string_equal(sent->password, "word");
 	assert_string_equal(sent->from_user, "+49301100");
 }
 
@@ -458,7 +466,7 @@ int main(void)
 		T(a_stranger_is_challenged),
 		T(the_same_by_another_way_is_merged),
 		T(hops_are_counted),
-		T(numbers_are_rewritten_for_a_trunk),
+		T(a_trunk_gets_its_numbers_and_our_name_there),
 		T(the_header_table_applies),
 		T(a_rule_of_a_trunk_is_not_for_a_phone),
 	};
