@@ -304,6 +304,19 @@ static void after_the_bye_there_is_none(void **state)
 	fake_response(fake_request(SIP_BYE)->txn, 200, NULL);
 }
 
+/* An invitation to come again at once would go on for ever. */
+static void anothers_500_is_passed_on_bare(void **state)
+{
+	struct rig *rig = *state;
+	struct sip_txn *txn;
+
+	up_in(rig);
+	txn = comes(rig, SIP_INVITE, AUDIO_HELD);
+	leg_change_answer(rig->leg, 500, NULL);
+	assert_int_equal(status_of(txn), 500);
+	ASSERT_LACKS(fake_answer(txn)->headers, "Retry-After");
+}
+
 static void a_bad_body_is_refused(void **state)
 {
 	struct rig *rig = *state;
@@ -365,6 +378,7 @@ int main(void)
 		TEST(an_update_that_crosses_ours_gets_491),
 		TEST(a_reinvite_that_crosses_our_update_gets_491),
 		TEST(after_the_bye_there_is_none),
+		TEST(anothers_500_is_passed_on_bare),
 		TEST(a_bad_body_is_refused),
 		TEST(where_nobody_can_be_asked_a_new_address_does),
 		TEST(and_another_session_does_not),

@@ -317,6 +317,20 @@ static void both_at_once_get_491_and_one_comes_first(void **state)
 	assert_int_equal(rig->told.ended, 0);
 }
 
+static void a_peer_that_only_rings_on_it_is_given_up(void **state)
+{
+	struct rig *rig = *state;
+
+	up_out(rig);
+	offer(rig, TWO_CODECS);
+	fake_response(sent()->txn, 180, NULL);
+	pass(rig, SEC(61));
+	assert_true(sent()->txn->cancelled);
+	refuse(rig, 487, -1);
+	assert_int_equal(rig->told.offered, 1);
+	assert_int_equal(rig->told.status, 487);
+}
+
 static void nothing_goes_out_after_the_end(void **state)
 {
 	struct rig *rig = *state;
@@ -376,6 +390,7 @@ int main(void)
 		TEST(a_peer_without_the_dialog_ends_the_leg),
 		TEST(one_that_crosses_the_peers_stands),
 		TEST(both_at_once_get_491_and_one_comes_first),
+		TEST(a_peer_that_only_rings_on_it_is_given_up),
 		TEST(nothing_goes_out_after_the_end),
 		TEST(no_room_for_a_transaction_is_waited_out),
 		TEST(an_offer_that_cannot_be_made_is_refused_at_once),
