@@ -142,7 +142,7 @@ static void acked(void *arg, struct leg *leg, const struct sdp *sdp)
 
 	if (!to)
 		return;
-	if (leg_state(to) == LEG_ANSWERED)
+	if (leg_state(to) == LEG_ANSWERED && !leg_is_incoming(to))
 		bridge_ack(call, to, sdp);
 	else if (leg_is_changing(to))
 		leg_change_ack(to, sdp);

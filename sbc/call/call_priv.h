@@ -235,6 +235,8 @@ struct sdp *transfer_offer(const struct call *call);
 /* Of @call that brings the target: @status of 18x; @leg is it. */
 void transfer_progress(struct call *call, int status);
 void transfer_answered(struct call *call, struct leg *leg);
+/* @to's caller wants the place of @by, a leg of a call that is up. */
+void transfer_replace(struct call *to, struct leg *by);
 /* What came of leg_offer_again().  False: it was not for a transfer. */
 bool transfer_offered(struct call *call, struct leg *leg, int status);
 /* @leg has ended.  True: its call does not end with it. */
@@ -284,6 +286,14 @@ void headers_give(const struct call *call, const struct leg_conf *to,
 		  const char *path, struct headers_out *out);
 void headers_forget(struct call *call);
 
+/* call_replace.c */
+/* The leg whose place INVITE @view of @caller wants by Replaces, NULL: it has
+ * none.  Returns 0, or the status to refuse it with. */
+int replace_admit(struct calls *calls, const struct sip_view *view,
+		  const struct registrar_peer *caller, struct leg **out);
+/* @call, whose caller has offered, is for the place of @named. */
+void replace_begin(struct call *call, struct leg *named);
+
 /* call_setup.c */
 /* Where @caller's request to @user at @host ("" = ours) goes, with @from as the
  * number that calls: 0, or the status to refuse it with.  *@only as in struct
@@ -292,6 +302,10 @@ int setup_find_targets(struct calls *calls, const struct registrar_peer *caller,
 		       const char *host, const char *user, const char *from,
 		       struct route_result *to, uint64_t *only);
 void setup_next_target(struct call *call);
+/* The caller is refused with @status. */
+void setup_refuse(struct call *call, int status);
+/* @leg is the one that the caller talks to; all others are cancelled. */
+void setup_won(struct call *call, struct leg *leg);
 /* @leg has answered with @sdp: so does the caller's leg, and they talk. */
 void setup_connect(struct call *call, struct leg *leg, const struct sdp *sdp);
 /* A target that could not even be asked: its status; it counts as one. */

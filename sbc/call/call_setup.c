@@ -145,6 +145,21 @@ static int admit(struct calls *calls, const struct sip_view *view,
 	return status;
 }
 
+/* The same for one that wants the place of a leg: nobody is called. */
+static int admit_named(struct calls *calls, const struct sip_view *view,
+		       const struct registrar_peer *caller,
+		       struct route_result *to, uint64_t *only)
+{
+	char mem[LIMIT_USER_BYTES];
+
+	*to = (struct route_result){.kind = ROUTE_NONE};
+	*only = 0;
+	str_copy(to->calling, sizeof(to->calling),
+		 str_of(calling(caller, view, mem)));
+	str_copy(to->called, sizeof(to->called), str_of(view->uri.user));
+	return admit_caller(calls, caller) ? 0 : 503;
+}
+
 /*
  * A display name as it may cross: bounded, without control bytes, not cut
  * inside a character.  NULL when there is none, or no memory for it.
@@ -235,6 +250,13 @@ static bool refuse_100rel(struct sip_request *req,
 	return true;
 }
 
+void setup_refuse(struct call *call, int status)
+{
+	call->status = status;
+	call_ending(call, "refused");
+	leg_reject(call->a, status);
+}
+
 void calls_invite(struct calls *calls, struct sip_request *req)
 {
 	const struct sip_view *view = sip_request_view(req);
@@ -245,6 +267,7 @@ void calls_invite(struct calls *calls, struct sip_request *req)
 	const struct sdp *offer;
 	struct sip_txn *txn;
 	struct call *call;
+	struct leg *named;
 	uint64_t only;
 	int status;
 
@@ -260,7 +283,11 @@ void calls_invite(struct calls *calls, struct sip_request *req)
 	}
 	if (refuse_100rel(req, &caller))
 		return;
-	status = admit(calls, view, &caller, &targets, &only);
+	status = replace_admit(calls, view, &caller, &named);
+	if (!status)
+		status = named ? admit_named(calls, view, &caller, &targets,
+					     &only)
+			       : admit(calls, view, &caller, &targets, &only);
 	if (status) {
 		record_refused(calls, view, &caller, status);
 		refuse(req, status, status == 503 ? 5 + rand_below(10) : 0);
@@ -305,12 +332,13 @@ void calls_invite(struct calls *calls, struct sip_request *req)
 	sip_txn_answer(txn, &(struct sip_message){.status = 100});
 	status = leg_read_invite(call->a, &offer);
 	if (status) {
-		call->status = status;
-		call_ending(call, "refused");
-		leg_reject(call->a, status);
+		setup_refuse(call, status);
 		return;
 	}
-	setup_next_target(call);
+	if (named)
+		replace_begin(call, named);
+	else
+		setup_next_target(call);
 }
 
 /* ---- targets and forks ----------------------------------------------------- */
@@ -469,6 +497,25 @@ void setup_progress(void *arg, struct leg *leg, int status,
 		leg_bridge(call->a, leg);
 }
 
+void setup_won(struct call *call, struct leg *leg)
+{
+	timer_cancel(call->owner->conf.loop, &call->ring);
+	call->b = leg;
+	call->state = CALL_UP;
+	call->ringing = 0;
+	fork_forget(call);
+	call->answered_at = clock_wall();
+	call->answered = clock_mono();
+	record_answered(call);
+	for (unsigned i = 0; i < CALL_LEGS; i++) {
+		if (call->legs[i] && call->legs[i] != leg &&
+		    call->legs[i] != call->a)
+			leg_hangup(call->legs[i],
+				   "SIP;cause=200;text=\"Call completed "
+				   "elsewhere\"");
+	}
+}
+
 void setup_connect(struct call *call, struct leg *leg, const struct sdp *sdp)
 {
 	adopt_name(call, call->a, leg);
@@ -496,21 +543,7 @@ void setup_answered(void *arg, struct leg *leg, const struct sdp *sdp)
 		return;
 	}
 	trunk_heard(call, leg, 200);
-	timer_cancel(call->owner->conf.loop, &call->ring);
-	call->b = leg;
-	call->state = CALL_UP;
-	call->ringing = 0;
-	fork_forget(call);
-	call->answered_at = clock_wall();
-	call->answered = clock_mono();
-	record_answered(call);
-	for (unsigned i = 0; i < CALL_LEGS; i++) {
-		if (call->legs[i] && call->legs[i] != leg &&
-		    call->legs[i] != call->a)
-			leg_hangup(call->legs[i],
-				   "SIP;cause=200;text=\"Call completed "
-				   "elsewhere\"");
-	}
+	setup_won(call, leg);
 	if (transfer_brings(call)) {
 		transfer_answered(call, leg);
 		return;

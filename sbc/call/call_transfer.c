@@ -47,6 +47,7 @@ struct transfer {
 	struct leg *target;  /* once answered */
 	bool by_left;        /* it has hung up */
 	bool is_asked;       /* to looks for the target because of us */
+	bool is_replace;     /* no REFER: target's INVITE names by */
 	unsigned tries;
 	struct timer timer;
 };
@@ -117,7 +118,9 @@ static void log_outcome(const struct transfer *t, int status)
 	log_info("call.transfer", kv_s("call", t->call->id),
 		 kv_s("by", t->by ? leg_peer(t->by) : ""),
 		 kv_s("to", t->refer_to.user),
-		 kv_s("kind", !t->refer_to.has_replaces ? "blind" : "attended"),
+		 kv_s("kind", t->is_replace               ? "replaces"
+			      : !t->refer_to.has_replaces ? "blind"
+							  : "attended"),
 		 kv_s("with", t->to ? t->to->id : ""), kv_i("status", status));
 }
 
@@ -134,7 +137,7 @@ static bool lives(const struct leg *leg)
 }
 
 /* The call with the target goes back to whom it belongs, or is ended. */
-static void give_back(struct transfer *t)
+static void give_back(struct transfer *t, int status)
 {
 	struct call *to = t->to;
 
@@ -144,7 +147,9 @@ static void give_back(struct transfer *t)
 	to->transfer = NULL;
 	if (to->state == CALL_ENDING)
 		return; /* that is why we are here */
-	if (!lives(t->consult))
+	if (t->is_replace)
+		setup_refuse(to, route_map_status(status));
+	else if (!lives(t->consult))
 		end_call(to, "refused", NULL);
 	else if (to->state == CALL_UP && leg_state(t->consult) < LEG_ANSWERED)
 		setup_connect(to, t->target, leg_description(t->target));
@@ -163,7 +168,7 @@ static void failed(struct transfer *t, int status)
 		adopt_name(call, t->stays, by);
 	if (t->state == TELLING_TARGET && by && !by_left)
 		leg_offer_again(t->stays, leg_description(by));
-	give_back(t);
+	give_back(t, status);
 	transfer_free(t);
 	if (by)
 		leg_refer_progress(by, status);
@@ -210,7 +215,7 @@ static void joined(struct transfer *t)
 {
 	struct call *call = t->call;
 	struct leg *by = t->by;
-	bool by_left = t->by_left;
+	bool by_left = t->by_left, replaced = t->is_replace;
 
 	log_outcome(t, 200);
 	bridge_unwatch(call);
@@ -228,7 +233,9 @@ static void joined(struct transfer *t)
 	if (!by)
 		return;
 	leg_refer_progress(by, 200);
-	if (!by_left)
+	if (replaced)
+		leg_hangup(by, NULL);
+	else if (!by_left)
 		leg_expect_bye(by, BYE_MS);
 }
 
@@ -269,6 +276,30 @@ static void tell_target(void *arg)
 		failed(t, 500);
 }
 
+/* The other side has agreed: so do we, with the INVITE that wants its place. */
+static void answer_target(struct transfer *t)
+{
+	struct call *to = t->to;
+
+	if (leg_answer(t->target, leg_description(t->stays))) {
+		t->state = TELLING_TARGET; /* who stays is to forget it */
+		failed(t, 500);
+		return;
+	}
+	to->answered_at = clock_wall();
+	to->answered = clock_mono();
+	record_answered(to);
+	joined(t);
+}
+
+static void stays_agreed(struct transfer *t)
+{
+	if (t->is_replace)
+		answer_target(t);
+	else
+		tell_target(t);
+}
+
 bool transfer_offered(struct call *call, struct leg *leg, int status)
 {
 	struct transfer *t = call->transfer;
@@ -276,7 +307,7 @@ bool transfer_offered(struct call *call, struct leg *leg, int status)
 	if (!transfer_is_joining(call) || timer_armed(&t->timer))
 		return false;
 	if (t->state == TELLING_STAYS && leg == t->stays)
-		status < 300 ? tell_target(t) : failed(t, status);
+		status < 300 ? stays_agreed(t) : failed(t, status);
 	else if (t->state == TELLING_TARGET && leg == t->target)
 		status < 300 ? joined(t) : failed(t, status);
 	else
@@ -349,7 +380,7 @@ void transfer_call_ending(struct call *call)
 	}
 	by = t->by;
 	log_outcome(t, 487);
-	give_back(t);
+	give_back(t, 487);
 	transfer_free(t);
 	if (by)
 		leg_refer_progress(by, 487);
@@ -399,13 +430,13 @@ static int make_call(struct transfer *t)
 
 	if (caller_of(calls, t->by, &caller))
 		return 403;
-	if (calls->n >= config_global(calls->config)->max_calls)
-		return 503;
 	status = setup_find_targets(calls, &caller, t->refer_to.host,
 				    t->refer_to.user, shown_caller(t), &targets,
 				    &only);
 	if (status)
 		return status;
+	if (!targets.emergency && !admit_caller(calls, &caller))
+		return 503;
 	to = call_create(calls, &like, "");
 	if (!to)
 		return 503;
@@ -502,6 +533,36 @@ static enum conf_refer policy_of(const struct call *call, const struct leg *leg)
 	return realm ? realm->policy.refer : CONF_REFER_OFF;
 }
 
+static struct transfer *transfer_new(struct call *call, struct leg *by)
+{
+	struct transfer *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->owner = call->owner;
+	t->call = call;
+	t->by = by;
+	t->stays = by == call->a ? call->b : call->a;
+	call->transfer = t;
+	return t;
+}
+
+void transfer_replace(struct call *to, struct leg *by)
+{
+	struct transfer *t = transfer_new(leg_owner(by), by);
+
+	if (!t) {
+		setup_refuse(to, 503);
+		return;
+	}
+	t->is_replace = true;
+	str_copy(t->refer_to.user, sizeof(t->refer_to.user), str_of(to->to));
+	t->to = to;
+	t->target = to->a;
+	to->transfer = t;
+	tell_stays(t);
+}
+
 int transfer_refer(void *arg, struct leg *leg, const struct sip_refer_to *to)
 {
 	struct call *call = arg;
@@ -516,15 +577,10 @@ int transfer_refer(void *arg, struct leg *leg, const struct sip_refer_to *to)
 		return 491;
 	if (!to->user[0] && !to->has_replaces)
 		return 400;
-	t = calloc(1, sizeof(*t));
+	t = transfer_new(call, leg);
 	if (!t)
 		return 503;
-	t->owner = call->owner;
-	t->call = call;
-	t->by = leg;
-	t->stays = leg == call->a ? call->b : call->a;
 	t->refer_to = *to;
-	call->transfer = t;
 	if (to->has_replaces)
 		start_attended(t);
 	else

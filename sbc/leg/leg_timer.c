@@ -149,7 +149,7 @@ void session_grant(struct leg *leg, struct session_headers *out)
 	const struct session_deal *deal = &leg->session.deal;
 
 	out->n = 0;
-	put(out, "Supported", "timer");
+	put(out, "Supported", "timer, replaces, norefersub");
 	/* The 2xx to the INVITE will say. */
 	if (leg->state < LEG_ANSWERED)
 		return;
@@ -172,7 +172,7 @@ void session_ask(const struct leg *leg, struct session_headers *out)
 	unsigned expires = first ? s->want_s : s->expires_s;
 
 	out->n = 0;
-	put(out, "Supported", "timer");
+	put(out, "Supported", "timer, replaces, norefersub");
 	if (!expires)
 		return;
 	if (expires < s->min_s)

@@ -233,16 +233,23 @@ static bool is_of_register(const char *tag)
 	       str_case_eq_c(str_of(tag), "outbound");
 }
 
-/* What each leg decides for itself (RFC 3262, RFC 4028). */
+/* What each leg decides for itself (RFC 3262, RFC 4028, RFC 3891). */
 static bool is_of_invite(const char *tag)
 {
 	return str_case_eq_c(str_of(tag), "100rel") ||
-	       str_case_eq_c(str_of(tag), "timer");
+	       str_case_eq_c(str_of(tag), "timer") ||
+	       str_case_eq_c(str_of(tag), "replaces");
 }
 
 static bool is_of_update(const char *tag)
 {
 	return str_case_eq_c(str_of(tag), "timer");
+}
+
+/* RFC 4488 */
+static bool is_of_refer(const char *tag)
+{
+	return str_case_eq_c(str_of(tag), "norefersub");
 }
 
 /* Option tags that nobody here knows, as an Unsupported header's value. */
@@ -265,6 +272,9 @@ static bool unsupported(const sip_t *s, char *out, size_t cap)
 				continue;
 			if (s->sip_request->rq_method == sip_method_update &&
 			    is_of_update(*t))
+				continue;
+			if (s->sip_request->rq_method == sip_method_refer &&
+			    is_of_refer(*t))
 				continue;
 			buf_printf(&b, "%s%s", b.n ? ", " : "", *t);
 		}

@@ -321,6 +321,193 @@ def final(call, code):
     check(got.status == code, f"INVITE answered {got}, not {code}")
 
 
+# ---- what a transferor may do ---------------------------------------------------
+
+def transferor_that_stays_is_hung_up(context):
+    """Who does not send BYE after the last NOTIFY gets ours."""
+    site = Site(context)
+    refer(site.first, site.to())
+    into = site.target.has(site.target.phone.incoming())
+    site.target.rtp.stream(into.media())
+    into.reply(200, "OK", rtp=site.target.rtp)
+    into.expect_ack()
+    site.expect_told("100 Trying", "200 OK")
+    until(lambda: site.has_ended(site.first), 8, "bob was not hung up")
+    site.handed_over()
+
+
+def transferor_may_hang_up_at_once(context):
+    """As many phones do: REFER and BYE in one breath."""
+    site = Site(context)
+    refer(site.first, site.to())
+    check(site.first.bye().status == 200, "BYE refused")
+    into = site.target.has(site.target.phone.incoming())
+    into.reply(180, "Ringing")
+    time.sleep(0.3)
+    check(not site.stays.ended, "who stays was hung up")
+    site.bob.ended.append(site.bob.told[0])  # bob needs no more BYE
+    site.target.rtp.stream(into.media())
+    into.reply(200, "OK", rtp=site.target.rtp)
+    into.expect_ack()
+    site.expect_told("100 Trying", "180 Ringing", "200 OK")
+    site.handed_over()
+
+
+def transferor_that_left_and_a_target_that_refuses(context):
+    """Who is left alone is hung up, and told why."""
+    site = Site(context)
+    refer(site.first, site.to())
+    check(site.first.bye().status == 200, "BYE refused")
+    site.target.phone.incoming().reply(486, "Busy Here")
+    until(lambda: site.stays.ended, 3, "who stays was forgotten")
+    check("cause=486" in site.stays.ended[0].get("reason"),
+          f"Reason: {site.stays.ended[0].get('reason')}")
+    site.box.no_calls_left()
+
+
+def transfer_without_notify(context):
+    """Refer-Sub: false (RFC 4488)."""
+    site = Site(context)
+    answer = refer(site.first, site.to(), (("Refer-Sub", "false"),
+                                           ("Require", "norefersub")))
+    check(answer.get("refer-sub") == "false", "Refer-Sub is not confirmed")
+    into = site.target.has(site.target.phone.incoming())
+    site.target.rtp.stream(into.media())
+    into.reply(200, "OK", rtp=site.target.rtp)
+    into.expect_ack()
+    until(lambda: site.stays.changes, 3, "who stays was not told")
+    site.handed_over()
+    check(not site.bob.told, "NOTIFY all the same")
+
+
+def bad_refers_are_refused(context):
+    site = Site(context)
+    where = f"carol@{site.box.address}"
+    for value, status in ((None, 400), ("<sip:>", 400), ("<sip:a%0d@h>", 400),
+                          (f"<sip:{where};method=BYE>", 403),
+                          (f"<sip:{where}?Replaces=x>", 400),
+                          ("<http://h.test/>", 416)):
+        headers = (("Refer-To", value),) if value else ()
+        answer = site.first.request("REFER", headers=headers)
+        check(answer.status == status, f"{value}: {answer}")
+    answer = site.first.request("REFER", headers=(
+        ("Refer-To", f"<sip:{where}>"), ("Refer-To", f"<sip:{where}>")))
+    check(answer.status == 400, f"two targets: {answer}")
+    site.target.phone.nothing("INVITE", 0.3)
+    check(not site.bob.told, "NOTIFY for a refused REFER")
+    site.as_before()
+
+
+def refer_of_no_dialog_is_refused(context):
+    """By a phone with its password, and by a stranger."""
+    box = SipBox(context)
+    box.phone("carol")
+    to = (("Refer-To", f"<sip:carol@{box.address}>"),)
+    for phone in (box.phone("alice"), box.phone("mallory", 66,
+                                                register=False)):
+        answer = phone.request("REFER", f"sip:bob@{box.address}", headers=to)
+        check(answer.status == 403, f"{phone.user}: {answer}")
+
+
+def stranger_with_the_dialogs_names_transfers_nobody(context):
+    site = Site(context)
+    thief = site.box.phone("bob", 67, register=False, word="wrong")
+    mine, site.first.phone = site.first.phone, thief
+    answer = site.first.request("REFER", headers=(
+        ("Refer-To", f"<{site.to()}>"),))
+    check(answer.status in (401, 403), f"REFER answered {answer}")
+    site.first.phone = mine
+    site.target.phone.nothing("INVITE", 0.3)
+    site.as_before()
+
+
+def hosts_of_others_are_not_called(context):
+    """Only routes lead outside, whatever host Refer-To names."""
+    site = Site(context)
+    other = site.box.phone("evil", 68, register=False)
+    refer(site.first, f"sip:carol@{other.local}:5060")
+    site.expect_told("100 Trying", "404 Not Found")
+    other.nothing("INVITE", 0.3)
+    site.target.phone.nothing("INVITE", 0.1)
+    site.as_before()
+
+
+def second_transfer_after_a_failed_one(context):
+    """Its NOTIFYs name it by the CSeq of its REFER (RFC 3515 2.4.6)."""
+    site = Site(context)
+    refer(site.first, "sip:nobody@" + site.box.address)
+    site.expect_told("100 Trying", "404 Not Found")
+    site.bob.told.clear()
+    refer(site.first, site.to())
+    number = site.first.cseq
+    into = site.target.has(site.target.phone.incoming())
+    site.target.rtp.stream(into.media())
+    into.reply(200, "OK", rtp=site.target.rtp)
+    into.expect_ack()
+    site.expect_told("100 Trying", "200 OK")
+    for message in site.bob.told:
+        check(message.get("event") == f"refer;id={number}",
+              f"Event: {message.get('event')}")
+    site.handed_over()
+
+
+# ---- Replaces (RFC 3891) ----------------------------------------------------------
+
+def place_of(call, more=""):
+    """Replaces for the dialog that the box has with @call's phone."""
+    return (("Replaces", f"{call.call_id};to-tag={call.remote_tag};"
+                         f"from-tag={call.local_tag}{more}"),
+            ("Require", "replaces"))
+
+
+def invite_takes_the_place_of_a_phone_in_a_call(context):
+    site = Site(context)
+    carol = site.target
+    out = carol.has(carol.phone.invite("bob", rtp=carol.rtp,
+                                       headers=place_of(site.first)))
+    out.answered()
+    carol.rtp.stream(out.media())
+    until(lambda: site.has_ended(site.first), 3, "bob was not hung up")
+    site.handed_over()
+
+
+def ringing_call_is_picked_up(context):
+    site_box = SipBox(context)
+    alice = Party(site_box, site_box.phone("alice"), A_SPEECH)
+    carol = Party(site_box, site_box.phone("carol"), C_SPEECH)
+    bob = site_box.phone("bob")
+    out = alice.has(alice.phone.invite("bob", rtp=alice.rtp))
+    into = bob.incoming()
+    into.reply(180, "Ringing")
+    out.expect(180)
+    mine = carol.has(carol.phone.invite(
+        "bob", rtp=carol.rtp, headers=place_of(into, ";early-only")))
+    mine.answered()
+    out.answered()
+    bob.reply(bob.expect("CANCEL"), 200, "OK")
+    into.reply(487, "Request Terminated")
+    alice.rtp.stream(out.media())
+    carol.rtp.stream(mine.media())
+    talk(alice, carol)
+    check(len(site_box.calls()) == 1, "two calls are left")
+    check(out.bye().status == 200, "BYE refused")
+    until(lambda: carol.ended, 3, "carol was not hung up")
+    site_box.no_calls_left()
+
+
+def replaces_that_may_not_be(context):
+    site = Site(context, stays="trunk")
+    carol = site.target.phone
+    for headers, status in (
+            (place_of(site.first, ";early-only"), 486),
+            (place_of(site.stays.call), 481),     # the trunk's leg
+            ((("Replaces", "x;to-tag=1;from-tag=2"),), 481),
+            ((("Replaces", "x;to-tag=1"),), 400)):
+        out = carol.invite("bob", rtp=site.target.rtp, headers=headers)
+        out.expect(status)
+    site.as_before()
+
+
 # ---- the table ----------------------------------------------------------------
 
 KINDS = {"blind": blind, "attended": attended, "ringing": ringing}
@@ -350,5 +537,14 @@ def cells():
 
 
 def add_to(suite):
-    for function in cells():
+    for function in (*cells(), transferor_that_stays_is_hung_up,
+                     transferor_may_hang_up_at_once,
+                     transferor_that_left_and_a_target_that_refuses,
+                     transfer_without_notify, bad_refers_are_refused,
+                     refer_of_no_dialog_is_refused,
+                     stranger_with_the_dialogs_names_transfers_nobody,
+                     hosts_of_others_are_not_called,
+                     second_transfer_after_a_failed_one,
+                     invite_takes_the_place_of_a_phone_in_a_call,
+                     ringing_call_is_picked_up, replaces_that_may_not_be):
         suite.add(function)

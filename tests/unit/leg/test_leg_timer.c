@@ -218,7 +218,7 @@ static void the_invite_asks_for_what_the_policy_says(void **state)
 	struct sip_txn *b = begin_out(rig);
 	const char *headers = fake_request(SIP_INVITE)->headers;
 
-	ASSERT_HAS(headers, "Supported: timer\n");
+	ASSERT_HAS(headers, "Supported: timer, replaces, norefersub\n");
 	ASSERT_HAS(headers, "Session-Expires: 1800\n");
 	ASSERT_HAS(headers, "Min-SE: 90\n");
 	fake_response(b, 486, NULL);
