@@ -136,6 +136,7 @@ static int ask(struct call *call, const struct trunk_way *way)
 	sip_put_user(&b, call->to);
 	buf_printf(&b, "@%s", way->target);
 	write_names(call, trunk, &dialog, domain);
+	dialog.tcp_above = trunk->tcp_above;
 	err = sip_flow_to(call->owner->conf.sip, realm->name, way->transport,
 			  &way->remote, &dialog.flow);
 	if (err)

@@ -64,6 +64,7 @@ int dialog_new(struct sip_dialog **out, struct sip_stack *sip,
 	su_home_init(d->home);
 	d->sip = sip;
 	d->flow = conf->flow;
+	d->tcp_above = conf->tcp_above;
 	d->request = conf->request;
 	d->arg = conf->arg;
 	list_append(&sip->dialogs, &d->link);
@@ -451,7 +452,9 @@ int sip_dialog_request(struct sip_dialog *d, struct sip_txn **out,
 int dialog_send(struct sip_dialog *d, nta_leg_t *leg, struct sip_txn **out,
 		const struct sip_message *m, sip_response_fn fn, void *arg)
 {
+	struct sip_flow tcp;
 	struct sip_txn *txn;
+	bool is_large;
 	msg_t *msg;
 	int err;
 
@@ -460,13 +463,17 @@ int dialog_send(struct sip_dialog *d, nta_leg_t *leg, struct sip_txn **out,
 	if (d->sip->client_txns >= LIMIT_CLIENT_TXNS && m->method != SIP_BYE)
 		return -EAGAIN;
 	err = dialog_build(&msg, d, leg, m, 0);
-	if (!err)
-		err = txn_send(&txn, d->sip, msg, &d->flow, fn, arg);
+	if (err)
+		return err;
+	is_large = large_flow(&tcp, d->sip, msg, &d->flow, d->tcp_above);
+	err = txn_send(&txn, d->sip, msg, is_large ? &tcp : &d->flow, fn, arg);
 	if (err)
 		return err;
 	txn->as = credentials_ref(d->as);
+	if (is_large)
+		large_sent(txn, &d->flow);
 	/* The first request opened the connection; the next ones take it. */
-	if (txn->flow.conn && !d->flow.conn)
+	else if (txn->flow.conn && !d->flow.conn)
 		sip_dialog_move(d, &txn->flow);
 	if (out)
 		*out = txn;

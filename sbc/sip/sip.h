@@ -429,6 +429,10 @@ struct sip_dialog_conf {
 	sip_dialog_fn forked;
 	void *arg;
 	struct sip_credentials credentials; /* caller side, and its forks */
+	/* A request of more bytes than that goes over TCP though @flow is UDP,
+	 * or over UDP after all when the peer takes none (RFC 3261 18.1.1); the
+	 * realm has to listen on TCP.  0 = never. */
+	unsigned tcp_above;
 };
 
 /* Caller side: own random Call-ID and From tag, nothing sent yet. */

@@ -87,6 +87,11 @@ struct sip_stack {
 		struct addr to, from; /* @from unset: no route */
 		mono_ms until;
 	} routes[8];
+	/* Who takes UDP alone, as large.c has found out. */
+	struct no_tcp {
+		struct addr remote;
+		mono_ms until;
+	} no_tcp[16];
 	/* Call-IDs of INVITEs whose final answer could not be sent, a ring. */
 	struct {
 		uint32_t call_id; /* hash_text() */
@@ -227,6 +232,7 @@ struct sip_txn {
 	bool on_peers_flow; /* client side: along a connection of the peer's */
 	struct credentials *as; /* client side; NULL = none */
 	uint8_t n_answered[2];  /* 401s, 407s */
+	struct large *large;    /* client side: it could go over UDP as well */
 	struct reliable reliable; /* server side */
 	struct timer timer; /* client side: the end of waiting; server side:
 			       of an 18x */
@@ -244,6 +250,10 @@ int txn_send(struct sip_txn **txn, struct sip_stack *sip, msg_t *msg,
 	     const struct sip_flow *flow, sip_response_fn fn, void *arg);
 /* sip_txn_answer(), to be repeated with @reliably. */
 int txn_reply(struct sip_txn *txn, const struct sip_message *m, bool reliably);
+/* Hand @msg to the library with a Via of @txn's flow; NULL: @msg is still the
+ * caller's. */
+nta_outgoing_t *txn_start(struct sip_txn *txn, msg_t *msg,
+			  const struct flow_out *to);
 /* False: an ACK that the library would take for an error of its own. */
 bool txn_admit_ack(const struct sip_stack *sip, const sip_t *s);
 /* False: a 2xx to INVITE that the library must not see. */
@@ -261,6 +271,19 @@ void reliable_stop(struct sip_txn *txn);
 /* The early dialog of the 2xx @answer is the dialog; the others end. */
 void early_establish(struct sip_dialog *d, const struct sip_view *answer);
 void early_end(struct sip_dialog *d);
+
+/* ---- large.c ------------------------------------------------------------------ */
+
+/* Is @msg, of more than @above bytes and meant for @flow, to go over TCP?  Then
+ * *@out is the way. */
+bool large_flow(struct sip_flow *out, struct sip_stack *sip, const msg_t *msg,
+		const struct sip_flow *flow, unsigned above);
+/* @txn goes over TCP; if that fails, along @udp. */
+void large_sent(struct sip_txn *txn, const struct sip_flow *udp);
+/* The first answer to @txn, which has a txn->large.  True: it was none, and the
+ * request is under way over UDP now. */
+bool large_answered(struct sip_txn *txn);
+void large_clear(struct sip_txn *txn);
 
 /* ---- credentials.c ----------------------------------------------------------- */
 
@@ -309,6 +332,7 @@ struct sip_dialog {
 	struct sip_dialog *mirror;
 	bool holds_target; /* sip_dialog_retarget() does nothing */
 	struct credentials *as; /* NULL = none */
+	unsigned tcp_above;     /* large.c; 0 = never */
 	/* Early dialogs of an INVITE: early.c. */
 	bool is_early; /* only an 18x has named the leg's peer */
 	nta_leg_t *forks[SIP_EARLY_FORKS];

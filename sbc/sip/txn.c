@@ -59,6 +59,7 @@ static void txn_free(struct sip_txn *txn)
 	free(txn->cancel_reason);
 	if (txn->orq && !txn->final && txn->sip->client_txns)
 		txn->sip->client_txns--;
+	large_clear(txn);
 	nta_outgoing_destroy(txn->orq);
 	nta_incoming_bind(txn->irq, NULL, NULL);
 	nta_incoming_destroy(txn->irq);
@@ -475,9 +476,8 @@ static void deliver(struct sip_txn *txn, const sip_t *s)
 static int on_response(struct sip_txn *txn, nta_outgoing_t *orq,
 		       const sip_t *s);
 
-/* NULL: @msg is still the caller's. */
-static nta_outgoing_t *start_client(struct sip_txn *txn, msg_t *msg,
-				    const struct flow_out *to)
+nta_outgoing_t *txn_start(struct sip_txn *txn, msg_t *msg,
+			  const struct flow_out *to)
 {
 	sip_via_t *via = send_via(msg_home(msg), &txn->flow, txn->branch);
 
@@ -501,7 +501,7 @@ static bool answer_challenge(struct sip_txn *txn, const sip_t *s)
 		return false;
 	msg = credentials_retry(txn, s);
 	if (msg)
-		orq = start_client(txn, msg, &to);
+		orq = txn_start(txn, msg, &to);
 	if (!orq) {
 		msg_destroy(msg);
 		return false;
@@ -518,6 +518,8 @@ static int on_response(struct sip_txn *txn, nta_outgoing_t *orq, const sip_t *s)
 
 	if (txn->final)
 		return 0; /* a provisional one that was overtaken */
+	if (txn->large && large_answered(txn))
+		return 0;
 	if ((status == 401 || status == 407) && answer_challenge(txn, s))
 		return 0;
 	if (status < 200) {
@@ -610,7 +612,7 @@ int txn_send(struct sip_txn **out, struct sip_stack *sip, msg_t *msg,
 	txn->released = !fn;
 	err = -EIO;
 	(void)stream_take_made(); /* nobody asked for that one */
-	txn->orq = start_client(txn, msg, &to);
+	txn->orq = txn_start(txn, msg, &to);
 	if (!txn->orq)
 		goto fail;
 	sip->client_txns++;
