@@ -17,6 +17,8 @@
  *                             +- hang up: CANCEL -> ENDING     v
  *                                                     ^-BYE-- UP
  *
+ * A 2xx that a PRACK has to come before (leg_prack.c) waits in ANSWERING, which
+ * otherwise is as RINGING.
  * BYE from the peer ends a leg in any state after the INVITE.  ENDING waits
  * for the answer to our BYE or CANCEL; a 2xx that crosses our CANCEL is ACKed
  * and ended with BYE (RFC 3261 9.1, 15).

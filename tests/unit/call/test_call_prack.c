@@ -364,6 +364,166 @@ static void bye_in_the_early_dialog_does_so_too(void **state)
 	assert_true(b->cancelled);
 }
 
+/* ---- anything in any order ------------------------------------------------------------ */
+
+static uint32_t dice_state;
+
+static unsigned dice(unsigned n)
+{
+	dice_state = dice_state * 1664525 + 1013904223;
+	return (dice_state >> 8) % n;
+}
+
+static const char *any_body(void)
+{
+	static const char *const bodies[] = {NULL,   NULL,  OFFER, HOLD_OFFER,
+					     ANSWER, OTHER, "junk"};
+
+	return bodies[dice(sizeof(bodies) / sizeof(bodies[0]))];
+}
+
+static struct sip_txn *any_txn(bool is_server)
+{
+	for (int i = 0; i < 20 && fake.n_txns; i++) {
+		struct sip_txn *txn = fake.txns[dice(fake.n_txns)];
+
+		if (txn->is_server == is_server && !txn->released &&
+		    txn->dialog)
+			return txn;
+	}
+	return NULL;
+}
+
+static void any_response(struct rig *rig)
+{
+	static const int statuses[] = {180, 183, 183, 183, 200, 200,
+				       200, 404, 481, 491, 500, 408};
+	static const char *const tags[] = {"t1", "t1", "t2", "t3"};
+	struct sip_txn *txn = any_txn(false);
+	char mem[2048];
+	struct sip_view view = {
+		.status = statuses[dice(12)],
+		.to_tag = tags[dice(4)],
+		.cseq = 3,
+		.expires = -1,
+		.retry_after = -1,
+	};
+
+	if (!txn || txn->final)
+		return;
+	if (view.status < 200 && dice(3)) {
+		view.rseq = 1 + dice(4);
+		view.requires_100rel = true;
+	}
+	if (view.status >= 200)
+		txn->final = view.status;
+	view.flow = txn->dialog->conf.flow;
+	fake_body(&view, mem, any_body());
+	fake_response_view(txn, &view);
+}
+
+static void any_event(void)
+{
+	struct sip_txn *txn = any_txn(true);
+
+	if (!txn || txn->view.method != SIP_INVITE)
+		return;
+	if (txn->final >= 200 && txn->final < 300)
+		fake_event(txn, dice(8) ? SIP_TXN_ACK : SIP_TXN_NO_ACK,
+			   any_body());
+	else if (!txn->final && txn->waits_for_prack && !dice(3))
+		fake_event(txn, SIP_TXN_NO_PRACK, NULL);
+	else if (!txn->final && !dice(6)) {
+		txn->final = 487; /* the stack has said it */
+		fake_event(txn, SIP_TXN_CANCEL, NULL);
+	}
+}
+
+static void any_request(struct rig *rig)
+{
+	static const enum sip_method methods[] = {
+		SIP_PRACK,  SIP_PRACK, SIP_PRACK, SIP_UPDATE, SIP_UPDATE,
+		SIP_INVITE, SIP_INFO,  SIP_BYE,   SIP_OPTIONS};
+	struct sip_dialog *d = fake.dialogs[dice(fake.n_dialogs)];
+	struct sip_txn *txn;
+
+	if (d->destroyed)
+		return;
+	txn = fake_request_in(d, methods[dice(9)], &d->conf.flow, any_body());
+	txn->view.rack = (struct sip_rack){1 + dice(3), 1, SIP_INVITE};
+	txn->view.from_tag = dice(2) ? "t1" : "t2";
+	d->conf.request(d->conf.arg, txn, &txn->view);
+}
+
+static void one_call(struct rig *rig)
+{
+	static struct sip_header allow[] = {{"Allow", "UPDATE"}, {0}};
+
+	fake.headers = dice(2) ? allow : NULL;
+	rig->supports_100rel = dice(3);
+	if (dice(2))
+		add_binding("sip:101@192.168.1.51:5060", "192.0.2.3:40003");
+	if (!invite(rig, dice(3) ? "101" : "0123", dice(2) ? OFFER : NULL))
+		return;
+	for (int i = 0; i < 40; i++) {
+		unsigned what = dice(10);
+
+		if (what < 5)
+			any_response(rig);
+		else if (what < 8)
+			any_request(rig);
+		else if (what < 9)
+			any_event();
+		else
+			pass(rig, 250 * dice(30));
+		if (fake.n > 180 || fake.n_txns > 90)
+			fake_forget();
+	}
+	fake.headers = NULL;
+}
+
+/* All that is still owed comes, and then nothing. */
+static void end_all(struct rig *rig)
+{
+	calls_hangup(rig->calls, NULL, "test");
+	for (int round = 0; round < 4; round++) {
+		fake_forget();
+		for (unsigned i = 0; i < fake.n_txns; i++) {
+			struct sip_txn *txn = fake.txns[i];
+
+			if (txn->released)
+				continue;
+			if (!txn->is_server && !txn->final)
+				fake_response(txn, txn->cancelled ? 487 : 200,
+					      NULL);
+			else if (txn->is_server && txn->final >= 200 &&
+				 txn->final < 300)
+				fake_event(txn, SIP_TXN_NO_ACK, NULL);
+		}
+		pass(rig, 40000);
+	}
+	pass(rig, 200000);
+}
+
+static void anything_in_any_order_leaves_nothing(void **state)
+{
+	void *own = NULL;
+
+	for (uint32_t seed = 1; seed <= 400; seed++) {
+		struct rig *rig;
+
+		dice_state = seed;
+		assert_int_equal(setup(&own), 0);
+		rig = own;
+		one_call(rig);
+		end_all(rig);
+		if (calls_count(rig->calls))
+			print_message("seed %u\n", seed);
+		assert_int_equal(calls_count(rig->calls), 0);
+		assert_int_equal(teardown(&own), 0);
+	}
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -386,6 +546,7 @@ int main(void)
 		TEST(a_prack_without_the_answer_ends_both),
 		TEST(cancel_after_a_reliable_18x_cancels_the_callee),
 		TEST(bye_in_the_early_dialog_does_so_too),
+		cmocka_unit_test(anything_in_any_order_leaves_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
