@@ -497,4 +497,5 @@ def add_to(suite):
                      silent_name_servers_hold_up_nobody,
                      body_is_proved_where_the_provider_asks_for_it):
         suite.add(scenario)
-    suite.add(provider_does_not_vanish_because_name_servers_do, limit=90)
+    suite.add(provider_does_not_vanish_because_name_servers_do, limit=90,
+              fast=False)
