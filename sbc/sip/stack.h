@@ -226,7 +226,7 @@ struct sip_txn {
 	int final; /* status of the final response, 0 = none yet */
 	char final_tag[LIMIT_CALLID_BYTES]; /* its To-tag */
 	bool released;                      /* nobody listens */
-	bool cancel_wanted; /* waits for a provisional response */
+	bool cancel_wanted;  /* waits for a provisional response */
 	char *cancel_reason; /* NULL = none */
 	bool provisional, cancelled;
 	bool on_peers_flow; /* client side: along a connection of the peer's */
@@ -330,7 +330,7 @@ struct sip_dialog {
 	const char *detour;       /* Route before the route set; NULL = none */
 	uint32_t first_cseq;      /* of our first request; 0 = any */
 	struct sip_dialog *mirror;
-	bool holds_target; /* sip_dialog_retarget() does nothing */
+	bool holds_target;      /* sip_dialog_retarget() does nothing */
 	struct credentials *as; /* NULL = none */
 	unsigned tcp_above;     /* large.c; 0 = never */
 	/* Early dialogs of an INVITE: early.c. */
