@@ -8,6 +8,7 @@
  *                                            -> flows_answered -> keepalive,
  *   keepalive -> flows_event -> registrar                         registrar
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -141,6 +142,17 @@ const struct conf_trunk *flows_trunk_at(void *arg, const char *realm,
 	struct sbc *sbc = arg;
 
 	return trunks_by_source(sbc->trunks, realm, source, transport);
+}
+
+int flows_trunk_host(void *arg, const char *name, struct addr *out)
+{
+	struct sbc *sbc = arg;
+	struct trunk_way way;
+
+	if (!trunks_ways(sbc->trunks, name, &way, 1))
+		return -EHOSTUNREACH;
+	*out = way.remote;
+	return 0;
 }
 
 /* What comes from there is no stranger's. */

@@ -206,6 +206,7 @@ static int build_upper(struct sbc *sbc)
 		.data_dir = sbc->data_dir,
 		.is_on_link = flows_is_on_link,
 		.trunk_at = flows_trunk_at,
+		.trunk_host = flows_trunk_host,
 		.moved = flows_moved,
 		.away = flows_away,
 		.arg = sbc,

@@ -89,6 +89,7 @@ bool flows_is_on_link(void *arg, const struct addr *a);
 const struct conf_trunk *flows_trunk_at(void *arg, const char *realm,
 					const struct addr *source,
 					enum conf_transport transport);
+int flows_trunk_host(void *arg, const char *name, struct addr *out);
 void flows_trunk_known(void *arg, const struct addr *a);
 /* Environment SBC_NAT_SPEED: divides the times of the keepalive engine, so
  * that a test need not wait. */

@@ -69,6 +69,9 @@ struct registrar_conf {
 	const struct conf_trunk *(*trunk_at)(void *arg, const char *realm,
 					     const struct addr *source,
 					     enum conf_transport transport);
+	/* The host of trunk @name that is to be asked now.  -EHOSTUNREACH: none
+	 * is known.  Without it the first host, if that is a literal. */
+	int (*trunk_host)(void *arg, const char *name, struct addr *out);
 	/* @b re-registered along another flow than @from: its dialogs follow,
 	 * and what rings for it.  @from NULL: @b is new; it may be a phone that
 	 * lost its former binding. */

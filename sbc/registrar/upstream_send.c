@@ -192,8 +192,17 @@ static void write_contact(struct letter *l, const struct up_reg *r,
 	buf_printf(&b, ";expires=%s", l->expires);
 }
 
+static int host_of(const struct registrar *reg, const struct conf_trunk *trunk,
+		   struct addr *out)
+{
+	if (reg->conf.trunk_host)
+		return reg->conf.trunk_host(reg->conf.arg, trunk->name, out);
+	*out = trunk->host;
+	return addr_is_set(out) ? 0 : -EHOSTUNREACH;
+}
+
 static void write_hosts(struct letter *l, const struct conf_realm *realm,
-			const struct conf_trunk *trunk)
+			const struct addr *to)
 {
 	char host[ADDR_TEXT_MAX];
 
@@ -202,10 +211,9 @@ static void write_hosts(struct letter *l, const struct conf_realm *realm,
 		snprintf(l->target, sizeof(l->target), "sip:%s", l->host);
 		return;
 	}
-	snprintf(l->host, sizeof(l->host), "%s",
-		 addr_fmt_uri(&trunk->host, host));
+	snprintf(l->host, sizeof(l->host), "%s", addr_fmt_uri(to, host));
 	snprintf(l->target, sizeof(l->target), "sip:%s:%u", l->host,
-		 addr_port(&trunk->host));
+		 addr_port(to));
 }
 
 static void write_letter(struct letter *l, struct up_reg *r,
@@ -218,7 +226,7 @@ static void write_letter(struct letter *l, struct up_reg *r,
 	struct buf b;
 
 	l->n = 0;
-	write_hosts(l, config_realm(r->reg->config, r->realm), trunk);
+	write_hosts(l, config_realm(r->reg->config, r->realm), &flow->remote);
 	snprintf(l->expires, sizeof(l->expires), "%u",
 		 r->is_del ? 0 : r->ask_s);
 	write_contact(l, r, flow);
@@ -255,6 +263,7 @@ static int send_one(struct up_reg *r)
 		config_trunk(reg->config, r->trunk->name);
 	const struct conf_phone *phone = config_phone(reg->config, r->phone);
 	char call_id[TOKEN_CALL_ID_MAX];
+	struct addr host;
 	struct letter l;
 	struct sip_out o;
 	int err;
@@ -270,9 +279,12 @@ static int send_one(struct up_reg *r)
 		.call_id = call_id,
 		.contact = l.contact,
 	};
-	err = sip_flow_to(reg->conf.sip, trunk->realm,
-			  trunk->transport == CONF_TCP ? SIP_TCP : SIP_UDP,
-			  &trunk->host, &o.flow);
+	err = host_of(reg, trunk, &host);
+	if (!err)
+		err = sip_flow_to(reg->conf.sip, trunk->realm,
+				  trunk->transport == CONF_TCP ? SIP_TCP
+							       : SIP_UDP,
+				  &host, &o.flow);
 	if (!err)
 		err = token_call_id(reg->up.key, r->id, r->issued, call_id);
 	if (err)

@@ -7,6 +7,7 @@
 #include "reg_rig.h"
 
 #include "core/alarm.h"
+#include "registrar/registrar_priv.h"
 
 /* ---- a realm whose registrations trunk pbx owns ------------------------------------ */
 
@@ -174,6 +175,24 @@ static void the_trunk_gets_a_registration_of_our_own(void **state)
 	assert_non_null(strstr(f->headers, "Expires: 300\n"));
 	assert_non_null(strstr(f->headers, ";lr;ob>\n")); /* Path */
 	assert_non_null(strstr(f->headers, "Supported: path\n"));
+}
+
+static int second_host(void *arg, const char *name, struct addr *out)
+{
+	assert_string_equal(name, "pbx");
+	return addr_parse_port(out, "198.51.100.2:5080");
+}
+
+static void the_host_that_works_is_the_one_asked(void **state)
+{
+	struct rig *rig = *state;
+	char text[ADDR_TEXT_MAX];
+
+	rig->reg->conf.trunk_host = second_host;
+	register_now(rig);
+	assert_string_equal(addr_fmt(&to_trunk()->flow.remote, text),
+			    "198.51.100.2:5080");
+	trunk_says(200, 300);
 }
 
 static void a_trunk_may_do_without_path(void **state)
@@ -1049,6 +1068,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		MIRROR(a_binding_exists_only_after_the_trunks_2xx),
 		MIRROR(the_trunk_gets_a_registration_of_our_own),
+		MIRROR(the_host_that_works_is_the_one_asked),
 		MIRROR(a_trunk_may_do_without_path),
 		MIRROR(who_does_not_know_the_password_never_reaches_the_trunk),
 		MIRROR(the_trunks_challenge_is_answered_and_kept),
