@@ -150,6 +150,19 @@ int call_add_leg(struct call *call, struct leg *leg)
 	return -ENOSPC;
 }
 
+int call_peer(const struct calls *calls, const char *realm, const char *peer,
+	      bool is_trunk, struct registrar_peer *out)
+{
+	*out = (struct registrar_peer){
+		.realm = config_realm(calls->config, realm),
+	};
+	if (is_trunk)
+		out->trunk = config_trunk(calls->config, peer);
+	else
+		out->phone = config_phone(calls->config, peer);
+	return out->realm && (out->trunk || out->phone) ? 0 : -ENOENT;
+}
+
 void call_move_leg(struct call *to, struct call *from, struct leg *leg)
 {
 	for (unsigned i = 0; i < CALL_LEGS; i++) {

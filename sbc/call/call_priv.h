@@ -74,6 +74,16 @@ struct call_record {
 	struct timer partial;
 };
 
+enum { CALL_REDIRECTS = 5 }; /* that one call follows */
+
+/* Who is to be called instead, and who said so: call_redirect.c. */
+struct call_redirect {
+	char user[LIMIT_USER_BYTES], host[256];
+	char peer[LIMIT_NAME_BYTES], realm[LIMIT_NAME_BYTES];
+	bool is_trunk;
+	unsigned q;
+};
+
 struct calls {
 	struct calls_conf conf;
 	struct config *config;
@@ -137,6 +147,8 @@ struct call {
 	unsigned media_timeout_ms, media_timeout_hold_ms; /* 0 = off */
 	unsigned told_a, told_b; /* of each leg's media, to the log */
 	bool has_other_host;
+	struct call_redirect redirects[CALL_REDIRECTS];
+	unsigned n_redirects, next_redirect;
 	struct transfer *transfer; /* that it takes part in; or NULL */
 	const char *cause;         /* why it ended, once it is ending */
 	int status; /* the refusal that the caller gets; set before
@@ -215,6 +227,9 @@ struct leg_conf call_leg_conf(struct call *call, const struct conf_realm *realm,
 int call_add_leg(struct call *call, struct leg *leg);
 /* @leg goes from one call to another, as none of its two parties. */
 void call_move_leg(struct call *to, struct call *from, struct leg *leg);
+/* Whoever is called @peer there, as if it had sent a request.  -ENOENT. */
+int call_peer(const struct calls *calls, const char *realm, const char *peer,
+	      bool is_trunk, struct registrar_peer *out);
 /* The call is ending for @cause (the first one counts). */
 void call_ending(struct call *call, const char *cause);
 /* Hang up every leg but @except (may be NULL). */
@@ -285,6 +300,12 @@ int headers_take(struct call *call, const struct sip_view *invite);
 void headers_give(const struct call *call, const struct leg_conf *to,
 		  const char *path, struct headers_out *out);
 void headers_forget(struct call *call);
+
+/* call_redirect.c */
+void redirect_take(void *arg, struct leg *leg, const struct sip_view *view);
+bool redirect_is_pending(const struct call *call);
+/* The next contact is the call's target now.  False: there is none. */
+bool redirect_next(struct call *call);
 
 /* call_replace.c */
 /* The leg whose place INVITE @view of @caller wants by Replaces, NULL: it has

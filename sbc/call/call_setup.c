@@ -444,8 +444,8 @@ static void give_up(struct call *call)
 	call_leg_dead(call, NULL); /* it may have none */
 }
 
-/* Ask the next target, and the next, until one could be asked. */
-void setup_next_target(struct call *call)
+/* Ask the targets from the next on until one could be asked. */
+static bool ask_targets(struct call *call)
 {
 	const struct route_target *t;
 
@@ -467,8 +467,17 @@ void setup_next_target(struct call *call)
 		timer_set(call->owner->conf.loop, &call->ring,
 			  config_global(call->config)->ring_timeout_s * 1000ll,
 			  ring_timed_out, call);
-		return;
+		return true;
 	}
+	return false;
+}
+
+void setup_next_target(struct call *call)
+{
+	do {
+		if (ask_targets(call))
+			return;
+	} while (redirect_next(call));
 	give_up(call);
 }
 
@@ -571,7 +580,10 @@ void setup_fork_ended(struct call *call, struct leg *leg, int status)
 		call->early = NULL;
 	if (fork_ended(call, leg, status) || trunk_ended(call, leg, status))
 		return;
-	setup_note_failure(call, status);
+	if (status < 400 && redirect_is_pending(call))
+		record_heard(call, status);
+	else
+		setup_note_failure(call, status);
 	if (call->best == status)
 		str_copy(call->best_reason, sizeof(call->best_reason),
 			 str_of(leg_reason(leg)));

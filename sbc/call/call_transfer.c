@@ -388,20 +388,6 @@ void transfer_call_ending(struct call *call)
 
 /* ---- beginning --------------------------------------------------------------------------- */
 
-/* Whose right it is to call: that of who asked for it. */
-static int caller_of(const struct calls *calls, const struct leg *leg,
-		     struct registrar_peer *out)
-{
-	*out = (struct registrar_peer){
-		.realm = config_realm(calls->config, leg_realm(leg)),
-	};
-	if (leg_is_trunk(leg))
-		out->trunk = config_trunk(calls->config, leg_peer(leg));
-	else
-		out->phone = config_phone(calls->config, leg_peer(leg));
-	return out->realm && (out->trunk || out->phone) ? 0 : -ENOENT;
-}
-
 /* Who the target sees calling. */
 static const char *shown_caller(const struct transfer *t)
 {
@@ -428,7 +414,9 @@ static int make_call(struct transfer *t)
 	uint64_t only;
 	int status;
 
-	if (caller_of(calls, t->by, &caller))
+	/* Whose right it is to call: that of who asked for it. */
+	if (call_peer(calls, leg_realm(t->by), leg_peer(t->by),
+		      leg_is_trunk(t->by), &caller))
 		return 403;
 	status = setup_find_targets(calls, &caller, t->refer_to.host,
 				    t->refer_to.user, shown_caller(t), &targets,

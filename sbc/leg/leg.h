@@ -84,6 +84,10 @@ struct leg_ops {
 	 * will be tried, leg_refer_progress() tells how it goes; or the status to refuse it with.  NULL = 403.
 	 */
 	int (*refer)(void *arg, struct leg *leg, const struct sip_refer_to *to);
+	/* A 3xx on an outgoing leg, before ended(); view lent.  NULL: nobody
+	 * wants to know. */
+	void (*redirected)(void *arg, struct leg *leg,
+			   const struct sip_view *view);
 	/*
 	 * The leg is over or ending.  @status: final answer of an outgoing
 	 * leg that was never up, else 0.  @cause: fixed words for logs

@@ -149,6 +149,8 @@ int out_take_refusal(struct leg *leg, const struct leg_input *in)
 		leg->refusal = in->status;
 		leg->retry_after_s = in->view->retry_after;
 	}
+	if (status < 400 && leg->conf.ops->redirected)
+		leg->conf.ops->redirected(leg->conf.arg, leg, in->view);
 	leg_tell_ended(leg, status, "rejected");
 	return 0;
 }

@@ -79,6 +79,7 @@ struct sip_contact {
 	const char *instance; /* +sip.instance without quotes, or NULL */
 	uint32_t reg_id;      /* 0 = not given */
 	bool ob;              /* URI parameter ob (RFC 5626 5.4) */
+	unsigned q;           /* per mille; 1000 = not given */
 };
 
 /* What the topmost Via of a request said before we noted its source. */

@@ -117,6 +117,23 @@ static const char *param(const msg_param_t *params, const char *name)
 	return params ? msg_params_find(params, name) : NULL;
 }
 
+/* "0.75" in thousandths; nonsense is as good as nothing (RFC 3261 25.1). */
+static unsigned per_mille(const char *q)
+{
+	unsigned n = 0, digit = 1000;
+
+	if (!q || (*q != '0' && *q != '1'))
+		return 1000;
+	n = *q == '1' ? 1000 : 0;
+	if (q[1] != '.')
+		return n;
+	for (q += 2; *q >= '0' && *q <= '9' && digit > 1; q++) {
+		digit /= 10;
+		n += (unsigned)(*q - '0') * digit;
+	}
+	return n > 1000 ? 1000 : n;
+}
+
 static int contact_fill(struct sip_contact *out, su_home_t *home,
 			const sip_contact_t *m)
 {
@@ -128,6 +145,7 @@ static int contact_fill(struct sip_contact *out, su_home_t *home,
 		return -ENOMEM;
 	out->expires = seconds(m->m_expires);
 	out->instance = unquoted(home, param(m->m_params, "+sip.instance="));
+	out->q = per_mille(m->m_q);
 	out->reg_id = 0;
 	if (reg_id && !str_u64(str_of(reg_id), INT32_MAX, &n))
 		out->reg_id = (uint32_t)n;

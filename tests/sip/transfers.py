@@ -508,6 +508,80 @@ def replaces_that_may_not_be(context):
     site.as_before()
 
 
+# ---- 3xx: a target names others ------------------------------------------------------
+
+def redirected_call_is_followed(context):
+    """By q, inside our own routes; the caller hears nothing of it."""
+    box = SipBox(context, extra=TRUNKS)
+    alice, bob, carol = (Party(box, box.phone(user), speech) for user, speech
+                         in zip(("alice", "bob", "carol"),
+                                (A_SPEECH, B_SPEECH, C_SPEECH)))
+    first = box.phone("first", 20, register=False, domain=box.address)
+    other = box.phone("evil", 68, register=False)
+    out = alice.has(alice.phone.invite("bob", rtp=alice.rtp))
+    bob.phone.incoming().reply(302, "Moved Temporarily", headers=(
+        ("Contact", f"<sip:carol@{box.address}>;q=0.2"),
+        ("Contact", f"<sip:0123@{box.address}>;q=0.9, "
+                    f"<sip:777@{other.local}>;q=0.5")))
+    into = first.incoming()
+    check("sip:0123@" in into.invite.start, f"called {into.invite.start}")
+    into.reply(486, "Busy Here")
+    into = carol.has(carol.phone.incoming())
+    into.reply(180, "Ringing")
+    out.expect(180)
+    into.reply(200, "OK", rtp=carol.rtp)
+    out.answered()
+    into.expect_ack()
+    alice.rtp.stream(out.media())
+    carol.rtp.stream(into.media())
+    talk(alice, carol)
+    other.nothing("INVITE", 0.1)
+    check(out.bye().status == 200, "BYE refused")
+    box.no_calls_left()
+
+
+def redirections_that_loop_end(context):
+    box = SipBox(context)
+    alice, bob, carol = (box.phone(user) for user in ("alice", "bob", "carol"))
+    out = alice.invite("bob", rtp=box.media(alice))
+    seen = []
+
+    def redirect(by, to):
+        def take(message):
+            if message.method != "INVITE" or not message.is_request:
+                return False
+            seen.append(by)
+            by.reply(message, 302, "Moved", (
+                ("Contact", f"<sip:{to.user}@{box.address}>"),),
+                to_tag="moved")
+            return True
+        return take
+    carol.ignore = redirect(carol, bob)
+    first = bob.incoming()
+    bob.ignore = redirect(bob, carol)
+    first.reply(302, "Moved", headers=(
+        ("Contact", f"<sip:carol@{box.address}>"),))
+    out.expect(480)
+    check(len(seen) == 5, f"{len(seen)} were asked")
+    box.no_calls_left()
+
+
+def transfer_to_a_phone_that_redirects(context):
+    site = Site(context, target="trunk")
+    bounce = site.box.phone("carol")
+    site.number = "carol"
+    refer(site.first, site.to())
+    bounce.incoming().reply(302, "Moved", headers=(
+        ("Contact", f"<sip:+4930123@{site.box.address}>"),))
+    into = site.target.has(site.target.phone.incoming())
+    into.reply(180, "Ringing")
+    site.target.rtp.stream(into.media())
+    into.reply(200, "OK", rtp=site.target.rtp)
+    into.expect_ack()
+    site.expect_told("100 Trying", "180 Ringing", "200 OK")
+    site.handed_over()
+
+
 # ---- the table ----------------------------------------------------------------
 
 KINDS = {"blind": blind, "attended": attended, "ringing": ringing}
@@ -546,5 +620,8 @@ def add_to(suite):
                      hosts_of_others_are_not_called,
                      second_transfer_after_a_failed_one,
                      invite_takes_the_place_of_a_phone_in_a_call,
-                     ringing_call_is_picked_up, replaces_that_may_not_be):
+                     ringing_call_is_picked_up, replaces_that_may_not_be,
+                     redirected_call_is_followed,
+                     redirections_that_loop_end,
+                     transfer_to_a_phone_that_redirects):
         suite.add(function)
