@@ -438,12 +438,12 @@ bool prack_win(struct leg *leg, const struct sip_view *answer)
 
 	if (leg->rel.heard && leg->rel.heard != e)
 		change_abandon(leg);
-	if (!e || !e->settled)
+	leg->rel.settled = e && e->settled;
+	if (!leg->rel.settled)
 		return false;
 	if (e->sdp)
 		offer_hear(leg, e->sdp);
 	e->sdp = NULL;
 	leg->rel.heard = e;
-	leg->rel.settled = true;
 	return true;
 }

@@ -839,6 +839,22 @@ static void a_2xx_that_did_not_wait_for_the_prack_brings_its_offer(void **state)
 	assert_true(has(fake_request(SIP_ACK)->body, "RTP/AVP 8"));
 }
 
+static void a_winner_that_offers_anew_is_not_settled(void **state)
+{
+	struct rig *rig = *state;
+	struct sip_txn *update;
+
+	make_out(rig, NULL);
+	ring_in(rig, 183, "t1", 500, BOTH);
+	leg_prack(rig->leg, describe(rig, PCMA));
+	answer_in(rig, "t3", BOTH);
+	assert_true(leg_owes_answer(rig->leg));
+	update = fake_in_dialog(rig->leg->dialog, SIP_UPDATE, &rig->flow, PCMU);
+	assert_int_equal(fake_answer(update)->status, 500);
+	assert_int_equal(leg_ack(rig->leg, describe(rig, PCMA)), 0);
+	assert_true(has(fake_request(SIP_ACK)->body, "RTP/AVP 8"));
+}
+
 static void an_offer_that_cannot_be_relayed_ends_it(void **state)
 {
 	struct rig *rig = *state;
@@ -914,6 +930,7 @@ int main(void)
 		TEST(an_offer_in_the_18x_is_answered_in_the_prack),
 		TEST(another_forks_offer_is_not_answered),
 		TEST(a_2xx_that_did_not_wait_for_the_prack_brings_its_offer),
+		TEST(a_winner_that_offers_anew_is_not_settled),
 		TEST(an_offer_that_cannot_be_relayed_ends_it),
 		TEST(a_cancelled_leg_pracks_nothing_more),
 		TEST(a_prack_out_of_place_is_481),
