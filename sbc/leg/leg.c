@@ -385,8 +385,8 @@ static int create(struct leg **out, const struct leg_conf *conf, bool incoming,
 /* Without memory it cannot be found: that is all. */
 static void put_in(struct leg *leg, struct hash *index)
 {
-	if (index && !hash_insert(index, &leg->by_dialog,
-				  hash_text(leg_call_id(leg))))
+	if (index &&
+	    !hash_insert(index, &leg->by_dialog, hash_text(leg_call_id(leg))))
 		leg->conf.index = index;
 }
 
@@ -588,11 +588,11 @@ enum leg_state leg_state(const struct leg *leg)
 const char *leg_state_name(enum leg_state state)
 {
 	static const char *const names[LEG_STATES] = {
-		[LEG_IDLE] = "idle",       [LEG_CALLING] = "calling",
-		[LEG_RINGING] = "ringing", [LEG_ANSWERING] = "ringing",
-		[LEG_ANSWERED] = "answered",
-		[LEG_UP] = "up",           [LEG_DOOMED] = "ending",
-		[LEG_ENDING] = "ending",   [LEG_DEAD] = "ended",
+		[LEG_IDLE] = "idle",         [LEG_CALLING] = "calling",
+		[LEG_RINGING] = "ringing",   [LEG_ANSWERING] = "ringing",
+		[LEG_ANSWERED] = "answered", [LEG_UP] = "up",
+		[LEG_DOOMED] = "ending",     [LEG_ENDING] = "ending",
+		[LEG_DEAD] = "ended",
 	};
 
 	return names[state];

@@ -28,11 +28,11 @@
 struct leg;
 
 enum leg_state {
-	LEG_IDLE,     /* made, nothing sent */
-	LEG_CALLING,  /* INVITE sent or received, no 18x yet */
-	LEG_RINGING,  /* 18x sent or received */
+	LEG_IDLE,      /* made, nothing sent */
+	LEG_CALLING,   /* INVITE sent or received, no 18x yet */
+	LEG_RINGING,   /* 18x sent or received */
 	LEG_ANSWERING, /* 2xx decided; goes when a PRACK has come */
-	LEG_ANSWERED, /* 2xx sent or received, ACK still to come or to go */
+	LEG_ANSWERED,  /* 2xx sent or received, ACK still to come or to go */
 	LEG_UP,
 	LEG_DOOMED, /* hung up before the ACK: BYE goes when it has come
 		       (RFC 3261 15) */
