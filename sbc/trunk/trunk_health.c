@@ -17,6 +17,7 @@ enum {
 	FIRST_MS = 1000, /* spread over */
 	AFTER_LOSS_MS = 1000,
 	MUTE_MS = 60000,
+	NO_ROUTE_MS = 10000,
 };
 
 static void ask(void *arg);
@@ -150,16 +151,20 @@ static void ask(void *arg)
 	int err = send_one(h);
 
 	h->sent_us = clock_mono_us();
+	h->no_route = err == -ENETUNREACH;
 	if (!err) {
 		timer_set(loop, &h->patience, TRUNK_PATIENCE_MS, lose_patience,
 			  h);
 		return;
 	}
-	/* No socket or no room of ours says nothing of the host; but while it
-	 * lasts nobody hears of it either. */
 	h->options = NULL;
-	if (err == -EAGAIN || err == -ENOMEM)
+	if (err == -EAGAIN || err == -ENOMEM) {
 		timer_set(loop, &h->due, AFTER_LOSS_MS, ask, h);
-	else
+	} else if (err == -ENETUNREACH) {
+		/* That says nothing of the host. */
+		timer_set(loop, &h->due, NO_ROUTE_MS, ask, h);
+		trunk_judge(h->trunk);
+	} else {
 		lost(h, BREAKER_LOST);
+	}
 }

@@ -38,6 +38,7 @@ struct trunk_host {
 	bool was_heard;  /* by whatever */
 	bool was_ponged; /* it has answered an OPTIONS once */
 	bool was_lost;   /* and has not answered one */
+	bool no_route;   /* none of our sockets reaches it, such as IPv6 */
 	char reason[TRUNK_REASON_BYTES];
 	/* trunk_health.c */
 	struct timer due, patience;

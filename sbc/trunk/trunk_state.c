@@ -38,7 +38,7 @@ const char *trunk_grade_name(enum trunk_grade grade)
 
 /* What of its hosts can be said. */
 struct census {
-	unsigned n, n_down, n_heard;
+	unsigned n, n_down, n_heard, n_no_route;
 	const struct trunk_host *sick; /* the one to speak of */
 };
 
@@ -52,6 +52,10 @@ static struct census count(const struct trunk *t)
 
 		if (!host_is_present(h))
 			continue;
+		if (h->no_route) {
+			c.n_no_route++;
+			continue;
+		}
 		c.n++;
 		if (breaker_is_down(&h->breaker)) {
 			c.n_down++;
@@ -71,7 +75,11 @@ static enum trunk_state judge(const struct trunk *t,
 	const struct trunk_reg *r = &t->reg;
 
 	reason[0] = '\0';
-	if (!c.n)
+	if (!c.n && c.n_no_route)
+		snprintf(reason, TRUNK_REASON_BYTES,
+			 "no address of realm %.60s reaches any host",
+			 t->conf->realm);
+	else if (!c.n)
 		hosts_reason(t, reason);
 	else if (c.sick)
 		snprintf(reason, TRUNK_REASON_BYTES, "%s", c.sick->reason);

@@ -102,6 +102,7 @@ static struct {
 	int challenge_error; /* what sip_challenge_take() answers */
 	const char *realm;   /* of every listener; NULL = lan */
 	unsigned routes;     /* looked for */
+	int flow_error;      /* what sip_flow_to() answers */
 	const char *local;   /* of new flows; NULL = 203.0.113.10:5060 */
 } fake;
 
@@ -734,6 +735,8 @@ int sip_flow_to(struct sip_stack *sip, const char *realm,
 		struct sip_flow *out)
 {
 	fake.routes++;
+	if (fake.flow_error)
+		return fake.flow_error;
 	*out = (struct sip_flow){.transport = transport, .remote = *remote};
 	return addr_parse_port(&out->local,
 			       fake.local ? fake.local : "203.0.113.10:5060");

@@ -197,6 +197,22 @@ static void a_host_that_says_when_it_is_back_is_believed(void **state)
 	assert_int_equal(look(rig)->hosts[0].grade, TRUNK_OUT);
 }
 
+static void a_host_that_none_of_our_sockets_reaches_is_not_blamed(void **state)
+{
+	struct rig *rig = *state;
+
+	fake.flow_error = -ENETUNREACH;
+	use(rig, ONE);
+	pass(rig, SEC(60));
+	assert_string_equal(state_of(rig), "down");
+	assert_non_null(strstr(looked.reason, "realm wan"));
+	assert_int_equal(looked.hosts[0].grade, TRUNK_GOOD);
+	fake.flow_error = 0;
+	pass(rig, SEC(10));
+	answer_options(200);
+	assert_string_equal(state_of(rig), "up");
+}
+
 static void nobody_is_asked_before_the_sockets_are_bound(void **state)
 {
 	struct rig *rig = *state;
@@ -227,6 +243,7 @@ int main(void)
 		T(such_a_host_is_probed_by_a_call),
 		T(options_alone_keep_no_call_from_who_never_answered_any),
 		T(a_host_that_says_when_it_is_back_is_believed),
+		T(a_host_that_none_of_our_sockets_reaches_is_not_blamed),
 		T(nobody_is_asked_before_the_sockets_are_bound),
 	};
 
