@@ -104,6 +104,50 @@ static void the_same_offer_does_not_cross(void **state)
 	assert_int_equal(fake_media.open, 2);
 }
 
+/* The caller's early session stands, by a PRACK; the callee knows of none. */
+static struct sip_txn *ring_reliably(struct rig *rig)
+{
+	struct sip_txn *a, *prack;
+
+	rig->supports_100rel = true;
+	a = invite(rig, "101", OFFER);
+	fake_response(fake_request(SIP_INVITE)->txn, 183, ANSWER);
+	assert_int_not_equal(a->rseq, 0);
+	prack = fake_request_in(a->dialog, SIP_PRACK, &rig->flow_a, NULL);
+	prack->view.rack = (struct sip_rack){a->rseq, 1, SIP_INVITE};
+	a->dialog->conf.request(a->dialog->conf.arg, prack, &prack->view);
+	assert_int_equal(fake_answer(prack)->status, 200);
+	return a;
+}
+
+static void in_an_early_dialog_a_new_address_is_taken_here(void **state)
+{
+	static const char there[] =
+		"v=0\r\no=phone 1 2 IN IP4 192.168.1.7\r\ns=call\r\n"
+		"c=IN IP4 192.168.1.7\r\nt=0 0\r\n"
+		"m=audio 4444 RTP/AVP 8 101\r\n"
+		"a=rtpmap:101 telephone-event/8000\r\n";
+	struct rig *rig = *state;
+	struct sip_txn *a = ring_reliably(rig), *txn;
+
+	txn = update_in(rig, a, there);
+	assert_int_equal(fake_answer(txn)->status, 200);
+	assert_int_equal(fake_count(SIP_UPDATE), 0);
+	assert_int_equal(fake_count(SIP_INVITE), 1);
+}
+
+static void and_another_session_waits_for_the_answer(void **state)
+{
+	struct rig *rig = *state;
+	struct sip_txn *a = ring_reliably(rig), *txn;
+
+	txn = update_in(rig, a, HOLD_OFFER);
+	assert_int_equal(fake_answer(txn)->status, 488);
+	assert_non_null(strstr(fake_answer(txn)->headers, "Warning"));
+	fake_response(fake_request(SIP_INVITE)->txn, 200, ANSWER);
+	assert_int_equal(fake_answer(a)->status, 200);
+}
+
 /* Each side gets 491 for what crosses the other's. */
 static void changes_of_both_sides_at_once_are_settled_by_them(void **state)
 {
@@ -193,6 +237,8 @@ int main(void)
 		T(a_refusal_goes_back),
 		T(a_422_of_the_other_side_stays_there),
 		T(the_same_offer_does_not_cross),
+		T(in_an_early_dialog_a_new_address_is_taken_here),
+		T(and_another_session_waits_for_the_answer),
 		T(changes_of_both_sides_at_once_are_settled_by_them),
 		T(infos_of_a_burst_are_answered_each),
 		T(the_reason_of_a_bye_crosses),
