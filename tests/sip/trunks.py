@@ -2,7 +2,11 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-from runner import check
+import json
+import socket
+import subprocess
+
+from runner import check, until
 from sipbox import SipBox, hang_up
 
 # NET stands for the scenario's loopback net.
@@ -167,6 +171,101 @@ def route_to_a_phone_and_no_route(context):
     alice.invite("0", rtp=box.media(alice)).expect(404)
 
 
+# ---- its state ---------------------------------------------------------------
+
+WATCHED = """
+config trunk 'first'
+	option realm 'loop'
+	option host 'NET.20.1'
+	option options_interval '10'
+"""
+
+
+def trunks_command(box, *words):
+    done = subprocess.run([box.binary, "trunks", *words, "--data", box.data],
+                          capture_output=True, text=True, timeout=10)
+    check(done.returncode == 0, f"exit {done.returncode}: {done.stderr}")
+    return done.stdout
+
+
+def trunk_of(box):
+    return json.loads(trunks_command(box, "--json"))["trunks"][0]
+
+
+def alarms(box):
+    return [alarm["name"] for alarm in box.status()["alarms"]]
+
+
+def state_of_a_trunk_is_told_with_its_reason(context):
+    """Nobody is there: ICMP says so.  Then somebody is."""
+    box = SipBox(context, extra=WATCHED)
+    until(lambda: trunk_of(box)["state"] == "down", 10, "not found down")
+    trunk = trunk_of(box)
+    where = f"{box.net}.20.1:5060"
+    check(where in trunk["reason"] and
+          trunk["hosts"][0]["address"] == where, f"{trunk}")
+    check("trunk-down" in alarms(box), f"{alarms(box)}")
+    shown = trunks_command(box, "show", "first")
+    check("first (loop) is down" in shown and where in shown, shown)
+    first = box.phone("first", 20, register=False)
+
+    def answers():
+        request = first.expect("OPTIONS", 15)
+        first.reply(request, 405, "No OPTIONS here")
+
+    answers()
+    until(lambda: trunk_of(box)["state"] == "up", 5, "not found up")
+    trunk = trunk_of(box)
+    check(trunk["rtt_ms"] is not None and trunk["reason"] is None, f"{trunk}")
+    check("trunk-down" not in alarms(box), "the alarm stands")
+    check(" up " in trunks_command(box), "not in the table")
+
+
+# ---- large requests ----------------------------------------------------------
+
+LARGE = """
+config trunk 'first'
+	option realm 'loop'
+	option host 'NET.20.1'
+	option tcp_above '400'
+config route 'out'
+	option match '0X!'
+	list to 'first'
+"""
+
+
+def large_invite_goes_over_tcp(context):
+    box = SipBox(context, extra=LARGE)
+    with socket.create_server((f"{box.net}.20.1", 5060)) as server:
+        server.settimeout(5)
+        alice = box.phone("alice")
+        out = alice.invite("0123", rtp=box.media(alice))
+        connection, _ = server.accept()
+        with connection:
+            connection.settimeout(5)
+            data = b""
+            while b"a=sendrecv" not in data:
+                data += connection.recv(65536)
+            check(data.startswith(b"INVITE ") and
+                  b"Via: SIP/2.0/TCP " in data, f"{data[:200]}")
+        out.cancel()
+
+
+def large_invite_goes_over_udp_where_tcp_is_refused(context):
+    box = SipBox(context, extra=LARGE)
+    first = box.phone("first", 20, register=False)
+    alice = box.phone("alice")
+    out = alice.invite("0123", rtp=box.media(alice))
+    into = first.incoming()
+    check(into.invite.all("via")[0].startswith("SIP/2.0/UDP "),
+          f"{into.invite.all('via')}")
+    into.reply(200, "OK", rtp=box.media(first))
+    out.answered()
+    into.expect_ack()
+    hang_up(out, into)
+    box.no_calls_left()
+
+
 def add_to(suite):
     for function in (
             trunk_calls_a_phone_without_password,
@@ -177,5 +276,8 @@ def add_to(suite):
             phone_calls_out_by_the_first_trunk,
             failing_trunk_gives_way_to_the_next,
             busy_number_is_not_tried_elsewhere, unreachable_trunk_gives_503,
-            route_to_a_phone_and_no_route):
+            route_to_a_phone_and_no_route,
+            state_of_a_trunk_is_told_with_its_reason,
+            large_invite_goes_over_tcp,
+            large_invite_goes_over_udp_where_tcp_is_refused):
         suite.add(function)
