@@ -168,8 +168,7 @@ static int want_one(struct wish *w, const char *kind, const char *name,
 		    const char *what)
 {
 	if (!is_name(name)) {
-		fprintf(stderr, "sbc: \"%s\" is no name of a %s\n", name,
-			kind);
+		fprintf(stderr, "sbc: \"%s\" is no name of a %s\n", name, kind);
 		return EXIT_USAGE;
 	}
 	snprintf(w->path, sizeof(w->path), "/%ss/%s%s", kind, name, what);

@@ -232,8 +232,7 @@ static void free_dead_legs(struct call *call)
 	for (unsigned i = 0; i < CALL_LEGS; i++) {
 		struct leg *leg = call->legs[i];
 
-		if (!leg || leg_state(leg) != LEG_DEAD ||
-		    leg_is_referring(leg))
+		if (!leg || leg_state(leg) != LEG_DEAD || leg_is_referring(leg))
 			continue;
 		transfer_leg_gone(call, leg);
 		if (leg == call->a)

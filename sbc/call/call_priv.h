@@ -138,8 +138,8 @@ struct call {
 	struct call_fork forks[LIMIT_FORKS];
 	unsigned n_forks;
 	struct call_trunk trunk;
-	unsigned ringing;  /* forks that have not ended */
-	int best;          /* best final answer so far, 0 = none */
+	unsigned ringing; /* forks that have not ended */
+	int best;         /* best final answer so far, 0 = none */
 	char best_reason[LEG_REASON_BYTES]; /* that came with it; "" = none */
 	bool was_refused;  /* somebody at this target said no */
 	bool target_stops; /* an answer that ends the search (6xx, 4xx) */

@@ -240,7 +240,7 @@ static bool refuse_100rel(struct sip_request *req,
 
 	if (off ? !view->requires_100rel
 		: policy != CONF_REL100_REQUIRE || view->supports_100rel ||
-			  view->requires_100rel)
+			    view->requires_100rel)
 		return false;
 	sip_request_answer(req, &(struct sip_message){
 					.status = off ? 420 : 421,
@@ -429,7 +429,8 @@ static void start_phone(struct call *call, const struct conf_phone *phone)
 	int err = fork_phone(call, phone);
 
 	if (err)
-		setup_note_failure(call, err == -ENOENT ? 480 : setup_status_of(err));
+		setup_note_failure(call,
+				   err == -ENOENT ? 480 : setup_status_of(err));
 }
 
 static void give_up(struct call *call)
@@ -486,8 +487,7 @@ void setup_progress(void *arg, struct leg *leg, int status,
 {
 	struct call *call = arg;
 
-	if (call->state != CALL_RINGING ||
-	    (!call->a && !transfer_brings(call)))
+	if (call->state != CALL_RINGING || (!call->a && !transfer_brings(call)))
 		return;
 	trunk_heard(call, leg, status);
 	if (status > 100)

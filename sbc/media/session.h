@@ -69,8 +69,8 @@ struct media_stream {
 	bool latch_open;
 	struct media_stats before; /* of the streams that it goes on for */
 	struct ports *ports;       /* NULL: another one has its pair now */
-	struct list link;         /* in media->streams until closed */
-	struct hash_node by_addr; /* in media->by_addr, by local[0] */
+	struct list link;          /* in media->streams until closed */
+	struct hash_node by_addr;  /* in media->by_addr, by local[0] */
 };
 
 /* A realm's pairs. */

@@ -68,8 +68,7 @@ enum sip_method {
 #define SIP_METHODS                                                            \
 	(1u << SIP_INVITE | 1u << SIP_ACK | 1u << SIP_CANCEL | 1u << SIP_BYE | \
 	 1u << SIP_OPTIONS | 1u << SIP_INFO | 1u << SIP_UPDATE |               \
-	 1u << SIP_REGISTER |                                                  \
-	 1u << SIP_PRACK | 1u << SIP_REFER)
+	 1u << SIP_REGISTER | 1u << SIP_PRACK | 1u << SIP_REFER)
 #define SIP_ALLOW                                                              \
 	"INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REGISTER, PRACK, REFER"
 
@@ -284,10 +283,10 @@ void sip_request_drop(struct sip_request *req);
 /* ---- transactions ----------------------------------------------------- */
 
 enum sip_txn_event {
-	SIP_TXN_ACK,    /* server INVITE: ACK for our 2xx; view is the ACK */
-	SIP_TXN_CANCEL, /* server INVITE: cancelled; the stack has answered
+	SIP_TXN_ACK,      /* server INVITE: ACK for our 2xx; view is the ACK */
+	SIP_TXN_CANCEL,   /* server INVITE: cancelled; the stack has answered
 			   200 to CANCEL and 487 to the INVITE already */
-	SIP_TXN_NO_ACK, /* server INVITE: no ACK within 64*T1; view NULL */
+	SIP_TXN_NO_ACK,   /* server INVITE: no ACK within 64*T1; view NULL */
 	SIP_TXN_NO_PRACK, /* server INVITE: no PRACK within 64*T1 for what
 			     sip_txn_answer_reliably() sent; view NULL */
 };

@@ -60,7 +60,7 @@ struct fake_message {
 	struct sip_request *request;
 	char body[2048];
 	char headers[2048];
-	uint32_t rseq;  /* 0 = not sent reliably */
+	uint32_t rseq; /* 0 = not sent reliably */
 	/* Of a PRACK. */
 	struct sip_rack rack;
 	char to_tag[32];

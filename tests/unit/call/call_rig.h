@@ -64,7 +64,7 @@ static const char config_text[] = "config sbc 'global'\n"
 	"v=0\r\no=desk 7 8 IN IP4 192.168.2.9\r\ns=-\r\n"                      \
 	"c=IN IP4 192.168.2.9\r\nt=0 0\r\nm=audio 5000 RTP/AVP 8\r\n"          \
 	"a=recvonly\r\n"
-#define NO_DATAGRAMS                                                             \
+#define NO_DATAGRAMS                                                           \
 	"v=0\r\no=x 1 1 IN IP4 192.168.1.7\r\ns=-\r\n"                         \
 	"c=IN IP4 192.168.1.7\r\nt=0 0\r\nm=message 4000 TCP/MSRP *\r\n"
 

@@ -247,7 +247,7 @@ struct rig {
 	unsigned moves, appeared;
 	unsigned beside; /* bindings when one appeared last */
 	struct sip_flow moved_from, moved_to;
-	unsigned aways;        /* phones that are with another box */
+	unsigned aways; /* phones that are with another box */
 	struct addr away_via;
 	struct addr neighbour; /* the one that is on link */
 	struct sip_contact contact;
