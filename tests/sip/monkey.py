@@ -17,6 +17,7 @@ from runner import Failed, check, until
 from sipbox import SipBox
 
 RAGE_S = 20
+RELIABLE = ("Supported", "100rel"), ("Require", "100rel")
 USERS = ("alice", "bob", "carol")
 BAD_SDP = ("v=0\r\n", "hello", "v=0\r\no=- 1 1 IN IP4 x\r\ns=-\r\nt=0 0\r\n",
            "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nc=IN IP4 0.0.0.0\r\n"
@@ -57,7 +58,8 @@ class Monkey:
             self.calls.pop(0)
         call = Call(phone, phone.address_of(self.dice.choice(USERS)))
         call.sdp = self.sdp(phone)
-        call.send_invite()
+        call.headers = self.dice.choice(((), (), *((h,) for h in RELIABLE)))
+        call.send_invite(call.headers)
         self.calls.append(call)
 
     def known(self, message, phone):
@@ -82,8 +84,9 @@ class Monkey:
             return
         if message.method != "INVITE":
             if self.dice.random() < 0.9:
+                body = self.sdp(phone) if message.body else ""
                 phone.reply(message, self.dice.choice((200, 200, 200, 481,
-                                                       500)))
+                                                       500)), body=body)
             return
         if call is None:
             call = Call(phone, "sip:x@x.test", invite=message)
@@ -94,16 +97,37 @@ class Monkey:
                 (100, 500), (180, 183, 487), (302,), (200, 200), (491,), (),
                 (199,), (180, 200))):
             call.reply(code, sdp=self.sdp(phone)
-                       if code in (183, 200) else None)
+                       if code in (183, 200) else None,
+                       headers=self.reliably(call) if code < 200 else ())
+
+    def reliably(self, call):
+        """Mostly with the next number."""
+        if self.dice.random() < 0.5:
+            return (("Allow", "UPDATE, PRACK"),)
+        call.rseq = getattr(call, "rseq", 0) + self.dice.choice((1, 1, 1, 0,
+                                                                 2))
+        return (("Require", "100rel"), ("RSeq", str(call.rseq)),
+                ("Allow", "UPDATE, PRACK"))
 
     def go_on(self, phone, message, call):
         if message.status == 401 and phone.digest.take(message):
             call.send_invite((("Authorization", phone.digest.header(
-                "INVITE", call.target)),))
+                "INVITE", call.target)),
+                *getattr(call, "headers", ())))
+        elif 100 < message.status < 200 and message.get("rseq"):
+            call.learn(message)
+            if self.dice.random() < 0.8:
+                self.prack(call, int(message.get("rseq")))
         elif message.status >= 200:
             call.learn(message)
             if message.status < 300 and self.dice.random() < 0.85:
                 call.ack(self.sdp(phone) if self.dice.random() < 0.2 else "")
+
+    def prack(self, call, number):
+        rack = f"{number} {call.cseq} INVITE"
+        body = self.sdp(call.phone) if self.dice.random() < 0.3 else ""
+        call.phone.send(call.make("PRACK", body, (("RAck", rack),),
+                                  cseq=call.cseq + 1))
 
     def poke(self, _):
         if not self.calls:
@@ -111,7 +135,7 @@ class Monkey:
         call = self.dice.choice(self.calls)
         what = self.dice.choice(("BYE", "BYE", "INFO", "OPTIONS", "INVITE",
                                  "INVITE", "CANCEL", "REFER", "UPDATE",
-                                 "NONSENSE"))
+                                 "UPDATE", "PRACK", "NONSENSE"))
         if what == "INVITE":
             call.sdp = self.sdp(call.phone)
             call.send_invite()
@@ -124,6 +148,10 @@ class Monkey:
                          + b" SIP/2.0")
             lines.append(b"CSeq: %d CANCEL" % call.cseq)
             call.phone.send(b"\r\n".join(lines) + b"\r\n\r\n")
+        elif what == "PRACK":
+            self.prack(call, self.dice.randrange(5))
+        elif what == "UPDATE":
+            call.phone.send(call.make(what, self.sdp(call.phone)))
         elif what != "CANCEL":
             call.phone.send(call.make(what))
 
