@@ -68,6 +68,8 @@ void sdp_free(struct sdp *sdp); /* accepts NULL */
 /* The codec name of format @i: from a=rtpmap, else the static payload types
  * of RFC 3551 ("PCMA"); "" when unknown.  Not NUL-terminated. */
 struct str sdp_codec(const struct sdp_media *m, unsigned i);
+/* Its RTP clock in Hz, likewise; 0 when unknown. */
+unsigned sdp_clock(const struct sdp_media *m, unsigned i);
 /* What @m asks for, with the old-style hold (RFC 3264 8.4) told as a
  * direction: held and sendrecv is sendonly, held and recvonly inactive. */
 enum sdp_direction sdp_way(const struct sdp_media *m);

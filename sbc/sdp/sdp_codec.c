@@ -25,13 +25,9 @@ static struct str static_name(int pt)
 	return str_of(static_names[pt]);
 }
 
-struct str sdp_codec(const struct sdp_media *m, unsigned i)
+/* What a=rtpmap says of payload type @pt: "PCMA/8000"; false: nothing. */
+static bool find_rtpmap(const struct sdp_media *m, int pt, struct str *out)
 {
-	int pt;
-
-	if (i >= m->n_formats || !sdp_is_rtp(m->proto))
-		return STR("");
-	pt = sdp_pt(m->formats[i]);
 	for (unsigned k = 0; k < m->n_attrs; k++) {
 		struct str v = m->attrs[k].value;
 
@@ -39,10 +35,41 @@ struct str sdp_codec(const struct sdp_media *m, unsigned i)
 		    !sdp_attr_passes(m, &m->attrs[k]) ||
 		    sdp_pt(str_cut(&v, ' ')) != pt)
 			continue;
-		v = str_trim(v);
-		return str_cut(&v, '/');
+		*out = str_trim(v);
+		return true;
 	}
-	return static_name(pt);
+	return false;
+}
+
+struct str sdp_codec(const struct sdp_media *m, unsigned i)
+{
+	struct str v;
+	int pt;
+
+	if (i >= m->n_formats || !sdp_is_rtp(m->proto))
+		return STR("");
+	pt = sdp_pt(m->formats[i]);
+	return find_rtpmap(m, pt, &v) ? str_cut(&v, '/') : static_name(pt);
+}
+
+unsigned sdp_clock(const struct sdp_media *m, unsigned i)
+{
+	uint64_t rate;
+	struct str v;
+	int pt;
+
+	if (i >= m->n_formats || !sdp_is_rtp(m->proto))
+		return 0;
+	pt = sdp_pt(m->formats[i]);
+	if (find_rtpmap(m, pt, &v)) {
+		str_cut(&v, '/');
+		return str_u64(str_cut(&v, '/'), 384000, &rate)
+			       ? 0
+			       : (unsigned)rate;
+	}
+	/* RFC 3551 table 4; the few others are used by nobody. */
+	return pt >= 0 && pt <= 18 && pt != 6 && pt != 10 && pt != 11 ? 8000
+								      : 0;
 }
 
 void sdp_payload_types(const struct sdp_media *m, uint64_t set[2])

@@ -57,6 +57,20 @@ static void rtpmap_names_dynamic_payload_types(void **state)
 	expect_codec(section, 1, "telephone-event");
 }
 
+static void clock_is_of_rtpmap_or_of_the_static_type(void **state)
+{
+	struct sdp *sdp = must_read("m=audio 4 RTP/AVP 0 9 96 101 97 98 10\n"
+				    "a=rtpmap:101 telephone-event/8000\n"
+				    "a=rtpmap:96 opus/48000/2\n"
+				    "a=rtpmap:97 opus\n"
+				    "a=rtpmap:98 opus/4294967296\n");
+	static const unsigned clocks[] = {8000, 8000, 48000, 8000, 0, 0, 0, 0};
+
+	for (unsigned i = 0; i < 8; i++)
+		assert_int_equal(sdp_clock(&sdp->media[0], i), clocks[i]);
+	sdp_free(sdp);
+}
+
 static void rtpmap_beats_the_static_name(void **state)
 {
 	expect_codec("m=audio 4 RTP/AVP 4\na=rtpmap:4 G723-1/8000\n", 0,
@@ -244,6 +258,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(static_payload_types_have_names),
 		cmocka_unit_test(rtpmap_names_dynamic_payload_types),
+		cmocka_unit_test(clock_is_of_rtpmap_or_of_the_static_type),
 		cmocka_unit_test(rtpmap_beats_the_static_name),
 		cmocka_unit_test(unknown_payload_type_has_no_name),
 		cmocka_unit_test(broken_rtpmap_names_nothing),
