@@ -60,7 +60,8 @@ void trunk_heard(struct call *call, const struct leg *leg, int status)
 	report(call, TRUNK_ANSWERED, status, -1);
 }
 
-/* @leg has ended before it was up. */
+/* @leg has ended before it was up: by its peer, by the stack, which found no
+ * way or waited in vain, or by ourselves, who did not like what we heard. */
 static void report_end(struct call *call, const struct leg *leg, int status)
 {
 	int64_t retry_after_s;
@@ -68,8 +69,10 @@ static void report_end(struct call *call, const struct leg *leg, int status)
 
 	if (said)
 		report(call, TRUNK_ANSWERED, said, retry_after_s);
-	else if (status != 408)
+	else if (status == 503 || status == 430)
 		report(call, TRUNK_REFUSED, 0, -1);
+	else if (leg_was_heard(leg))
+		report(call, TRUNK_ANSWERED, status, -1);
 	else if (!call->trunk.is_told_silent)
 		report(call, TRUNK_SILENT, 0, -1);
 }

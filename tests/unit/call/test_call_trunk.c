@@ -206,6 +206,22 @@ static void who_is_busy_is_not_asked_before_its_time(void **state)
 	assert_int_equal(fake_answer(a)->status, 200);
 }
 
+static void an_answer_that_we_cannot_take_is_one(void **state)
+{
+	struct rig *rig = *state;
+	struct trunk_way way;
+
+	use_hosts(rig);
+	for (int i = 0; i < 3; i++) {
+		invite(rig, "0301234", OFFER);
+		fake_response(last_invite(), 200, "v=0\r\n");
+		settle(rig);
+	}
+	assert_int_equal(trunks_ways(rig->trunks, "itsp", &way, 1), 1);
+	assert_int_equal(way.grade, TRUNK_GOOD);
+	assert_string_equal(asked(), "1 1 1");
+}
+
 static void an_emergency_call_asks_everybody(void **state)
 {
 	struct rig *rig = *state;
@@ -273,6 +289,7 @@ int main(void)
 		T(the_last_of_all_is_waited_for),
 		T(who_was_silent_is_not_asked_first_again),
 		T(who_is_busy_is_not_asked_before_its_time),
+		T(an_answer_that_we_cannot_take_is_one),
 		T(an_emergency_call_asks_everybody),
 		T(nobody_is_asked_once_the_caller_has_gone),
 		T(a_trunk_without_a_known_host_is_passed_over),
