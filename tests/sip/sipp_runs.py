@@ -16,7 +16,7 @@ HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "sipp")
 
 
 def sipp(context, box, scenario, number, count, rate=20, user=None,
-         service="bob", seconds=40):
+         service="bob", seconds=40, trace=True):
     """Start sipp at 127.N.@number.1; await_sipp() tells how it went.
 
     -nr: loopback loses nothing, and sipp fails a call when its own
@@ -26,9 +26,11 @@ def sipp(context, box, scenario, number, count, rate=20, user=None,
             "-i", f"{box.net}.{number}.1", "-p", "5060",
             "-mi", f"{box.net}.{number}.1", "-m", str(count),
             "-r", str(rate), "-s", service, "-nostdin", "-nr", "-trace_err",
-            "-error_file", context.path(f"{scenario}.errors"), "-trace_msg",
-            "-message_file", context.path(f"{scenario}.msgs"),
+            "-error_file", context.path(f"{scenario}.errors"),
             "-timeout", str(seconds), "-timeout_error", "-recv_timeout", "15000"]
+    if trace:
+        argv += ["-trace_msg", "-message_file",
+                 context.path(f"{scenario}.msgs")]
     if user:
         inputs = context.path(f"{scenario}.csv")
         word = sbcproc.password(user)
