@@ -184,8 +184,8 @@ void host_failed(struct trunk_host *h, enum breaker_failure failure,
 
 	snprintf(h->reason, sizeof(h->reason), "%.90s %s %s",
 		 host_words(h, words),
-		 failure == BREAKER_REFUSED ? "cannot be reached:"
-					    : "does not answer:",
+		 failure == BREAKER_REFUSED ? "cannot be reached for"
+					    : "does not answer",
 		 what);
 	if (breaker_failed(&h->breaker, failure, clock_mono()))
 		log_warn("trunk.host_silent",
