@@ -279,6 +279,7 @@ void call_ending(struct call *call, const char *cause)
 	}
 	call->state = CALL_ENDING;
 	transfer_call_ending(call);
+	refer_ending(call);
 	fork_forget(call);
 	timer_cancel(call->owner->conf.loop, &call->ring);
 	bridge_unwatch(call);

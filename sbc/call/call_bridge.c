@@ -256,6 +256,7 @@ const struct leg_ops call_leg_ops = {
 	.info_answered = info_answered,
 	.offered = offered,
 	.refer = transfer_refer,
+	.referred = refer_told,
 	.redirected = redirect_take,
 	.ended = ended,
 	.dead = call_leg_dead,

@@ -149,6 +149,9 @@ struct call {
 	bool has_other_host;
 	struct call_redirect redirects[CALL_REDIRECTS];
 	unsigned n_redirects, next_redirect;
+	/* Whose INVITE may take a place in it, beside those that always may;
+	 * call_refer_pass.c; "" = nobody's. */
+	char place_for[LIMIT_NAME_BYTES];
 	struct transfer *transfer; /* that it takes part in; or NULL */
 	const char *cause;         /* why it ended, once it is ending */
 	int status; /* the refusal that the caller gets; set before
@@ -300,6 +303,23 @@ int headers_take(struct call *call, const struct sip_view *invite);
 void headers_give(const struct call *call, const struct leg_conf *to,
 		  const char *path, struct headers_out *out);
 void headers_forget(struct call *call);
+
+/* The Referred-By of an INVITE for it to @to along @flow; false: it is not to
+ * know.  @mem holds it. */
+enum { REFERRED_BYTES = 3 * LIMIT_USER_BYTES + 80 };
+bool transfer_referred_by(const struct call *call, const struct leg_conf *to,
+			  const struct sip_flow *flow,
+			  char mem[REFERRED_BYTES]);
+
+/* call_refer_pass.c */
+/* Hand the REFER of leg @by to the other side.  -ENOENT: Replaces names what
+ * cannot be told there; -ENOSPC, and what leg_refer() says. */
+int refer_pass(struct call *call, struct leg *by,
+	       const struct sip_refer_to *to);
+/* A leg's referred(). */
+void refer_told(void *arg, struct leg *leg, int status);
+/* Who still waits for news of its REFER gets the last. */
+void refer_ending(struct call *call);
 
 /* call_redirect.c */
 void redirect_take(void *arg, struct leg *leg, const struct sip_view *view);

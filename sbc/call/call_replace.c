@@ -17,6 +17,13 @@
 static bool may_replace(const struct registrar_peer *caller,
 			const struct leg *leg)
 {
+	const struct call *call = leg_owner(leg);
+
+	/* We told it of the dialog ourselves. */
+	if (call->place_for[0] &&
+	    !strcmp(call->place_for,
+		    caller->phone ? caller->phone->name : caller->trunk->name))
+		return true;
 	if (leg_is_trunk(leg))
 		return caller->trunk &&
 		       !strcmp(caller->trunk->name, leg_peer(leg));
@@ -40,6 +47,29 @@ static int status_of(const struct call *call, const struct leg *leg,
 	return early_only ? 486 : 0;
 }
 
+/*
+ * The leg that @r names, or whose place it names: who is beyond us knows only
+ * its own dialog with us, whose tags stand the other way round, and speaks to
+ * us of what we are to it: the other side.
+ */
+static struct leg *find_place(const struct calls *calls,
+			      const struct sip_replaces *r)
+{
+	struct leg *leg = leg_find(&calls->by_dialog, r);
+	struct sip_replaces turned = *r;
+	struct call *call;
+
+	if (leg)
+		return leg;
+	memcpy(turned.to_tag, r->from_tag, sizeof(turned.to_tag));
+	memcpy(turned.from_tag, r->to_tag, sizeof(turned.from_tag));
+	leg = leg_find(&calls->by_dialog, &turned);
+	if (!leg)
+		return NULL;
+	call = leg_owner(leg);
+	return leg == call->a ? call->b : leg == call->b ? call->a : NULL;
+}
+
 int replace_admit(struct calls *calls, const struct sip_view *view,
 		  const struct registrar_peer *caller, struct leg **out)
 {
@@ -53,7 +83,7 @@ int replace_admit(struct calls *calls, const struct sip_view *view,
 	if (sip_view_header(view, "Replaces", 1) || !view->n_contacts ||
 	    sip_replaces_parse(&r, str_of(text)))
 		return 400;
-	leg = leg_find(&calls->by_dialog, &r);
+	leg = find_place(calls, &r);
 	if (!leg || !may_replace(caller, leg))
 		return 481; /* what is not his does not exist */
 	*out = leg;

@@ -381,6 +381,7 @@ int setup_start_leg(struct call *call, const struct leg_conf *conf,
 {
 	struct leg_conf able = *conf;
 	struct sip_dialog_conf named = *dialog;
+	char referred_by[REFERRED_BYTES];
 	struct headers_out headers;
 	struct leg *leg;
 	int err;
@@ -394,6 +395,11 @@ int setup_start_leg(struct call *call, const struct leg_conf *conf,
 	err = call_add_leg(call, leg);
 	if (!err) {
 		headers_give(call, conf, path, &headers);
+		if (headers.n < HEADERS_OUT &&
+		    transfer_referred_by(call, conf, &dialog->flow,
+					 referred_by))
+			headers.list[headers.n++] = (struct sip_header){
+				"Referred-By", referred_by};
 		err = invite_leg(call, leg, headers.list, headers.n);
 		if (!err) {
 			call->ringing++;

@@ -87,6 +87,30 @@ struct sdp *transfer_offer(const struct call *call)
 	return session_of(call->transfer->stays);
 }
 
+/* The name of who sent REFER, be it gone. */
+static const char *name_of_by(const struct transfer *t)
+{
+	return t->stays == t->call->a ? t->call->to : t->call->from;
+}
+
+bool transfer_referred_by(const struct call *call, const struct leg_conf *to,
+			  const struct sip_flow *flow, char mem[REFERRED_BYTES])
+{
+	const struct conf_trunk *trunk =
+		to->is_trunk ? config_trunk(call->config, to->peer) : NULL;
+	char host[ADDR_TEXT_MAX];
+	struct buf b;
+
+	if (!transfer_brings(call) || (to->is_trunk && !trunk) ||
+	    (trunk && !trunk->trust_identity))
+		return false;
+	buf_init(&b, mem, REFERRED_BYTES);
+	buf_puts(&b, "<sip:");
+	sip_put_user(&b, name_of_by(call->transfer));
+	buf_printf(&b, "@%s>", addr_fmt_uri(&flow->local, host));
+	return !b.overflow;
+}
+
 static int tell(struct leg *to, const struct leg *of)
 {
 	struct sdp *sdp = session_of(of);
@@ -554,17 +578,22 @@ void transfer_replace(struct call *to, struct leg *by)
 int transfer_refer(void *arg, struct leg *leg, const struct sip_refer_to *to)
 {
 	struct call *call = arg;
+	enum conf_refer policy;
 	struct transfer *t;
 
 	if (call->state != CALL_UP || (leg != call->a && leg != call->b) ||
 	    !call->a || !call->b)
 		return 403;
-	if (policy_of(call, leg) == CONF_REFER_OFF)
+	policy = policy_of(call, leg);
+	if (policy == CONF_REFER_OFF)
 		return 403;
 	if (call->transfer)
 		return 491;
 	if (!to->user[0] && !to->has_replaces)
 		return 400;
+	/* What the other side could make nothing of is done here. */
+	if (policy == CONF_REFER_PASS && !refer_pass(call, leg, to))
+		return 202;
 	t = transfer_new(call, leg);
 	if (!t)
 		return 503;

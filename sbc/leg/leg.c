@@ -328,6 +328,9 @@ static void dialog_request(void *arg, struct sip_txn *txn,
 	case SIP_INFO:
 		info_in(leg, txn, view);
 		break;
+	case SIP_NOTIFY:
+		notify_in(leg, txn, view);
+		break;
 	case SIP_REFER:
 		refer_in(leg, txn, view);
 		break;
@@ -570,6 +573,23 @@ static bool is_named(const struct hash_node *node, const void *key)
 	return leg->state != LEG_DEAD && mine &&
 	       !strcmp(leg_call_id(leg), id->call_id) &&
 	       !strcmp(mine, id->to_tag) && !strcmp(theirs, id->from_tag);
+}
+
+int leg_replaces(const struct leg *leg, bool is_peer, struct sip_replaces *out)
+{
+	const char *mine = sip_dialog_local_tag(leg->dialog);
+	const char *theirs = sip_dialog_remote_tag(leg->dialog);
+
+	if (!mine || !theirs)
+		return -ENOENT;
+	if (str_copy(out->call_id, sizeof(out->call_id),
+		     str_of(leg_call_id(leg))) ||
+	    str_copy(out->to_tag, sizeof(out->to_tag),
+		     str_of(is_peer ? theirs : mine)) ||
+	    str_copy(out->from_tag, sizeof(out->from_tag),
+		     str_of(is_peer ? mine : theirs)))
+		return -ENOSPC;
+	return 0;
 }
 
 struct leg *leg_find(const struct hash *index, const struct sip_replaces *id)

@@ -84,6 +84,9 @@ struct leg_ops {
 	 * will be tried, leg_refer_progress() tells how it goes; or the status to refuse it with.  NULL = 403.
 	 */
 	int (*refer)(void *arg, struct leg *leg, const struct sip_refer_to *to);
+	/* How it goes with leg_refer(): the status of a NOTIFY, or of what
+	 * refused our REFER; 200 and more is the last. */
+	void (*referred)(void *arg, struct leg *leg, int status);
 	/* A 3xx on an outgoing leg, before ended(); view lent.  NULL: nobody
 	 * wants to know. */
 	void (*redirected)(void *arg, struct leg *leg,
@@ -254,6 +257,9 @@ void leg_info_answer(struct leg *leg, int status);
 /* How the call that the peer's REFER asked for goes: a NOTIFY with this status,
  * 200 and more ends it.  Nothing when there is no REFER, or it wants none. */
 void leg_refer_progress(struct leg *leg, int status);
+/* REFER to the peer, in the dialog; both are whole values.  referred() tells
+ * how it goes.  -EAGAIN: the leg is not up, or one is under way. */
+int leg_refer(struct leg *leg, const char *refer_to, const char *referred_by);
 /* Its peer is still to be told of its REFER, be the leg dead. */
 bool leg_is_referring(const struct leg *leg);
 /* The peer's turn to hang up: we do after @ms. */
@@ -263,6 +269,9 @@ bool leg_knows(const struct leg *leg, const struct sdp *offer);
 /* From now on the leg's events are for @arg. */
 void leg_give(struct leg *leg, void *arg);
 void *leg_owner(const struct leg *leg);
+/* The name of its dialog, as we know it or as its peer does; without
+ * early_only.  -ENOENT: there is none yet; -ENOSPC. */
+int leg_replaces(const struct leg *leg, bool is_peer, struct sip_replaces *out);
 /* The leg whose dialog @id names, as its peer knows it; NULL = none. */
 struct leg *leg_find(const struct hash *index, const struct sip_replaces *id);
 

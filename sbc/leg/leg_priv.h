@@ -169,6 +169,10 @@ struct leg {
 	struct hash_node by_dialog; /* in conf.index */
 	char early_tag[128];        /* of the last 18x; "" = none */
 	struct leg_refer refer;
+	struct {
+		bool is_active; /* our REFER; its end is not told yet */
+		struct sip_txn *txn;
+	} referring;
 	struct leg_conf conf;
 	struct media_stream_conf media_conf;
 	char realm[LIMIT_NAME_BYTES], peer[LIMIT_NAME_BYTES];
@@ -353,6 +357,8 @@ void offer_close(struct leg *leg);
 void refer_in(struct leg *leg, struct sip_txn *txn,
 	      const struct sip_view *view);
 void refer_release(struct leg *leg);
+void notify_in(struct leg *leg, struct sip_txn *txn,
+	       const struct sip_view *view);
 
 /* What we said last once more, as an answer to @offer, into @mem as above.
  * -EINVAL: nothing was said. */

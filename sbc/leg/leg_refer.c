@@ -124,9 +124,103 @@ void refer_release(struct leg *leg)
 {
 	sip_txn_release(leg->refer.notify);
 	leg->refer.notify = NULL;
+	sip_txn_release(leg->referring.txn);
+	leg->referring.txn = NULL;
 }
 
-/* ---- REFER -------------------------------------------------------------------- */
+static void refuse(struct sip_txn *txn, int status)
+{
+	sip_txn_answer(txn, &(struct sip_message){.status = status});
+	sip_txn_release(txn);
+}
+
+/* ---- REFER of ours, and what the peer notifies ------------------------------- */
+
+static void refer_answered(void *arg, struct sip_txn *txn,
+			   const struct sip_view *view)
+{
+	struct leg *leg = arg;
+
+	if (view->status < 200)
+		return;
+	sip_txn_release(leg->referring.txn);
+	leg->referring.txn = NULL;
+	if (view->status < 300)
+		return;
+	leg->referring.is_active = false;
+	leg->conf.ops->referred(leg->conf.arg, leg, view->status);
+}
+
+int leg_refer(struct leg *leg, const char *refer_to, const char *referred_by)
+{
+	const struct sip_header headers[] = {
+		{"Refer-To", refer_to},
+		{"Referred-By", referred_by},
+	};
+	const struct sip_message m = {
+		.method = SIP_REFER,
+		.contact = true,
+		.headers = headers,
+		.n_headers = 2,
+	};
+	int err;
+
+	if (leg->state != LEG_UP || leg->referring.is_active ||
+	    leg->referring.txn)
+		return -EAGAIN;
+	err = leg_request(leg, &leg->referring.txn, &m, refer_answered);
+	leg->referring.is_active = !err;
+	return err;
+}
+
+/* The status line that a sipfrag begins with; 0 = there is none. */
+static int status_in(const struct sip_view *view)
+{
+	struct str text = view->body, line, word;
+	uint64_t status;
+
+	if (!view->content_type ||
+	    strncasecmp(view->content_type, "message/sipfrag", 15) ||
+	    !str_line(&text, &line))
+		return 0;
+	word = str_cut(&line, ' ');
+	if (!str_case_eq_c(word, "SIP/2.0") ||
+	    str_u64(str_cut(&line, ' '), 699, &status) || status < 100)
+		return 0;
+	return (int)status;
+}
+
+static bool is_terminated(const struct sip_view *view)
+{
+	struct str state =
+		str_of(sip_view_header(view, "Subscription-State", 0));
+
+	return str_case_eq_c(str_trim(str_cut(&state, ';')), "terminated");
+}
+
+void notify_in(struct leg *leg, struct sip_txn *txn,
+	       const struct sip_view *view)
+{
+	struct str event = str_of(sip_view_header(view, "Event", 0));
+	bool over = is_terminated(view);
+	int status = status_in(view);
+
+	if (!leg->referring.is_active ||
+	    !str_case_eq_c(str_trim(str_cut(&event, ';')), "refer")) {
+		refuse(txn, 481);
+		return;
+	}
+	sip_txn_answer(txn, &(struct sip_message){.status = 200});
+	sip_txn_release(txn);
+	if (over && status < 200)
+		status = 503; /* nobody will ever say what came of it */
+	if (status >= 200)
+		leg->referring.is_active = false;
+	if (status > 100)
+		leg->conf.ops->referred(leg->conf.arg, leg, status);
+}
+
+/* ---- REFER of the peer -------------------------------------------------------------------- */
 
 /* The status to refuse it with; 0 = @to is read. */
 static int read_target(const struct sip_view *view, struct sip_refer_to *to)
@@ -153,12 +247,6 @@ static bool wants_silence(const struct sip_view *view)
 	struct str value = str_of(text);
 
 	return text && str_case_eq_c(str_trim(str_cut(&value, ';')), "false");
-}
-
-static void refuse(struct sip_txn *txn, int status)
-{
-	sip_txn_answer(txn, &(struct sip_message){.status = status});
-	sip_txn_release(txn);
 }
 
 /* What is known before the 202 has gone waits for it. */

@@ -7,9 +7,10 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import time
+from urllib.parse import unquote
 
 from runner import check, until
-from sip import media_of
+from sip import media_of, uri_in
 from sipbox import A_SPEECH, B_SPEECH, SipBox, meanwhile
 from trunks import TRUNKS
 
@@ -240,6 +241,9 @@ def blind(site, outcome):
         return
     into = site.target.has(site.target.phone.incoming())
     check(media_of(into.remote_sdp)[3] == "sendrecv", "it is offered a hold")
+    check(("sip:bob@" in into.invite.get("referred-by")) ==
+          (site.number == "carol"),
+          f"Referred-By: {into.invite.get('referred-by')}")
     into.reply(180, "Ringing")
     if outcome == "refused":
         into.reply(486, "Busy Here")
@@ -582,6 +586,74 @@ def transfer_to_a_phone_that_redirects(context):
     site.handed_over()
 
 
+# ---- option refer 'pass' ------------------------------------------------------------
+
+def refer_reaches_the_other_side(context):
+    """It gets nothing of bob's addresses, and bob a status line only."""
+    site = Site(context, realm={"refer": "pass"})
+    alice, carol = site.stays, site.target
+    refer(site.first, f"sip:carol@{site.box.address};x=1")
+    seen = alice.call.expect_request("REFER")
+    check(uri_in(seen.get("refer-to")) ==
+          f"sip:carol@{site.box.address}:5060", seen.get("refer-to"))
+    check(f"sip:bob@{site.box.address}" in seen.get("referred-by"),
+          f"Referred-By {seen.get('referred-by')}")
+    alice.phone.reply(seen, 202, "Accepted")
+    notify(alice.call, "active;expires=60", "SIP/2.0 100 Trying\r\n")
+    connect(alice, carol, "carol")
+    notify(alice.calls[seen.call_id], "terminated;reason=noresource",
+           "SIP/2.0 200 OK\r\n"
+           f"Contact: <sip:carol@{carol.phone.local}>\r\n")
+    site.expect_told("100 Trying", "200 OK")
+    check(carol.phone.local.encode() not in site.bob.phone.received_bytes(),
+          "bob sees where carol is")
+    check(site.first.bye().status == 200, "BYE refused")
+    until(lambda: alice.ended, 3, "no BYE on the other side")
+    talk(alice, carol)
+
+
+def notify(call, state, fragment):
+    answer = call.request("NOTIFY", fragment.encode(), (
+        ("Event", "refer"), ("Subscription-State", state),
+        ("Contact", call.phone.contact()),
+        ("Content-Type", "message/sipfrag;version=2.0")))
+    check(answer.status == 200, f"NOTIFY answered {answer}")
+
+
+def passed_refer_names_a_dialog_that_the_box_finds_again(context):
+    """Replaces is mapped: alice takes bob's place at carol's."""
+    site = Site(context, realm={"refer": "pass"})
+    alice, carol = site.stays, site.target
+    out, _ = site.consult()
+    refer(site.first, site.to(out))
+    seen = alice.call.expect_request("REFER")
+    uri, _, place = uri_in(seen.get("refer-to")).partition("?Replaces=")
+    check(out.call_id not in place, "bob's Call-ID crosses")
+    check(site.bob.phone.local not in seen.raw.decode(), "his address does")
+    alice.phone.reply(seen, 202, "Accepted")
+    old = alice.call
+    mine = alice.has(alice.phone.invite("carol", rtp=alice.rtp, uri=uri,
+                                        headers=(("Replaces",
+                                                  unquote(place)),)))
+    mine.answered()
+    alice.rtp.stream(mine.media())
+    notify(old, "terminated;reason=noresource", "SIP/2.0 200 OK\r\n")
+    site.expect_told("100 Trying", "200 OK")
+    until(lambda: site.has_ended(out), 3, "the consultation is left")
+    check(site.first.bye().status == 200, "BYE refused")
+    talk(alice, carol, (site.bob,))
+    check(mine.bye().status == 200, "BYE refused")
+    until(lambda: carol.ended, 3, "carol was not hung up")
+    site.box.no_calls_left()
+
+
+def refer_may_be_off(context):
+    site = Site(context, realm={"refer": "off"})
+    refer(site.first, site.to(), must=403)
+    site.target.phone.nothing("INVITE", 0.3)
+    site.as_before()
+
+
 # ---- the table ----------------------------------------------------------------
 
 KINDS = {"blind": blind, "attended": attended, "ringing": ringing}
@@ -623,5 +695,8 @@ def add_to(suite):
                      ringing_call_is_picked_up, replaces_that_may_not_be,
                      redirected_call_is_followed,
                      redirections_that_loop_end,
-                     transfer_to_a_phone_that_redirects):
+                     transfer_to_a_phone_that_redirects,
+                     refer_reaches_the_other_side,
+                     passed_refer_names_a_dialog_that_the_box_finds_again,
+                     refer_may_be_off):
         suite.add(function)

@@ -80,6 +80,7 @@ static void a_refer_is_taken_and_its_target_called(void **state)
 	assert_int_equal(fake_answer(s.refer)->status, 202);
 	assert_ptr_not_equal(s.target, s.b);
 	assert_string_equal(s.target->dialog->local_user, "100");
+	assert_null(strstr(fake_request(SIP_INVITE)->headers, "Referred-By"));
 	assert_non_null(strstr(s.target->dialog->target, "sip:0123@"));
 	assert_non_null(strstr(fake_request(SIP_INVITE)->body, "m=audio"));
 	assert_string_equal(notified(200), "SIP/2.0 100 Trying\r\n");
@@ -698,6 +699,154 @@ static void the_end_of_all_calls_ends_an_attended_one(void **state)
 	}
 }
 
+/* ---- handed to the other side ---------------------------------------------------- */
+
+static void pass_refers(struct rig *rig, enum conf_refer refer)
+{
+	struct conf_realm *realm =
+		(struct conf_realm *)config_realm(rig->config, "lan");
+
+	realm->policy.refer = refer;
+}
+
+static struct sip_txn *notify(struct scene *s, struct sip_txn *to,
+			      const char *state, const char *fragment)
+{
+	struct sip_header list[] = {
+		{"Event", "refer;id=7"}, {"Subscription-State", state}, {0}};
+	struct sip_txn *txn;
+
+	fake.headers = list;
+	txn = fake_request_in(to->dialog, SIP_NOTIFY, &s->rig->flow_a,
+			      fragment);
+	txn->view.content_type = "message/sipfrag;version=2.0";
+	to->dialog->conf.request(to->dialog->conf.arg, txn, &txn->view);
+	fake.headers = NULL;
+	return txn;
+}
+
+static void a_refer_is_passed_and_its_news_comes_back(void **state)
+{
+	struct rig *rig = *state;
+	struct scene s = {.rig = rig};
+	struct fake_message *m;
+	struct sip_txn *txn;
+
+	pass_refers(rig, CONF_REFER_PASS);
+	s.a = establish(rig, &s.b);
+	s.refer = refer(&s, s.b, &rig->flow_b, "<sip:0123@192.168.2.9:5070>");
+	assert_int_equal(fake_answer(s.refer)->status, 202);
+	m = fake_request(SIP_REFER);
+	assert_ptr_equal(m->dialog, s.a->dialog);
+	assert_non_null(
+		strstr(m->headers, "Refer-To: <sip:0123@203.0.113.10:5060>"));
+	assert_non_null(
+		strstr(m->headers, "Referred-By: <sip:101@203.0.113.10>"));
+	fake_response(m->txn, 202, NULL);
+	notified(200);
+	txn = notify(&s, s.a, "active;expires=60", "SIP/2.0 180 Ringing\r\n");
+	assert_int_equal(fake_answer(txn)->status, 200);
+	assert_string_equal(notified(200), "SIP/2.0 180 Phrase\r\n");
+	notify(&s, s.a, "terminated;reason=noresource",
+	       "SIP/2.0 200 Fine\r\nContact: <sip:1@192.168.1.7>\r\n");
+	assert_string_equal(notified(200), "SIP/2.0 200 OK\r\n");
+	txn = notify(&s, s.a, "active", "SIP/2.0 200 OK\r\n");
+	assert_int_equal(fake_answer(txn)->status, 481);
+	assert_int_equal(calls_count(rig->calls), 1);
+}
+
+static void what_ends_without_news_is_told_as_such(void **state)
+{
+	static const char *const fragments[] = {"", "SIP/2.0 100 Trying\r\n",
+						"HTTP/1.1 200 OK\r\n",
+						"SIP/2.0 9x9\r\n"};
+	struct rig *rig = *state;
+	struct scene s = {.rig = rig};
+
+	pass_refers(rig, CONF_REFER_PASS);
+	s.a = establish(rig, &s.b);
+	for (int i = 0; i < 4; i++) {
+		refer(&s, s.b, &rig->flow_b, "<sip:0123@x>");
+		fake_response(fake_request(SIP_REFER)->txn, 202, NULL);
+		notified(200);
+		notify(&s, s.a, "terminated;reason=giveup", fragments[i]);
+		assert_string_equal(notified(200), "SIP/2.0 503 Phrase\r\n");
+	}
+}
+
+static void what_the_other_side_makes_of_it_is_told(void **state)
+{
+	struct rig *rig = *state;
+	struct scene s = {.rig = rig};
+
+	pass_refers(rig, CONF_REFER_PASS);
+	s.a = establish(rig, &s.b);
+	refer(&s, s.b, &rig->flow_b, "<sip:0123@x>");
+	fake_response(fake_request(SIP_REFER)->txn, 603, NULL);
+	notified(200);
+	assert_string_equal(notified(200), "SIP/2.0 603 Phrase\r\n");
+	/* The other side leaves before it has said what comes of it. */
+	refer(&s, s.b, &rig->flow_b, "<sip:0123@x>");
+	fake_in_dialog(s.a->dialog, SIP_BYE, &rig->flow_a, NULL);
+	notified(200);
+	assert_string_equal(notified(200), "SIP/2.0 487 Phrase\r\n");
+	fake_response(fake_request(SIP_BYE)->txn, 200, NULL);
+	settle(rig);
+	assert_int_equal(calls_count(rig->calls), 0);
+}
+
+static void a_place_is_named_by_a_call_id_of_ours(void **state)
+{
+	struct rig *rig = *state;
+	struct scene s;
+	struct sip_txn *second, *in;
+	struct sip_header replaces[2] = {{0}};
+	char want[160], value[128];
+
+	pass_refers(rig, CONF_REFER_PASS);
+	second = consult(&s, rig, TALKS, "");
+	snprintf(want, sizeof(want),
+		 "?Replaces=%s%%3Bto-tag%%3Dtheirs%%3Bfrom-tag%%3Dours>",
+		 s.target->dialog->call_id);
+	assert_ptr_equal(fake_request(SIP_REFER)->dialog, s.b->dialog);
+	assert_non_null(strstr(fake_request(SIP_REFER)->headers, want));
+	assert_null(strstr(fake_request(SIP_REFER)->headers,
+			   second->dialog->call_id));
+	/* What comes of it: an INVITE for the place of the transferor. */
+	snprintf(value, sizeof(value), "%s;to-tag=theirs;from-tag=ours",
+		 s.target->dialog->call_id);
+	replaces[0] = (struct sip_header){"Replaces", value};
+	fake.headers = replaces;
+	in = invite(rig, "0123", OFFER);
+	fake.headers = NULL;
+	agree(&s, 200, ANSWER);
+	assert_int_equal(fake_answer(in)->status, 200);
+	assert_ptr_equal(fake_request(SIP_BYE)->dialog, second->dialog);
+}
+
+static void a_policy_may_forbid_it(void **state)
+{
+	struct rig *rig = *state;
+	struct scene s = {.rig = rig};
+
+	pass_refers(rig, CONF_REFER_OFF);
+	s.a = establish(rig, &s.b);
+	s.refer = refer(&s, s.b, &rig->flow_b, "<sip:0123@sbc>");
+	assert_int_equal(fake_answer(s.refer)->status, 403);
+	assert_int_equal(fake_count(SIP_NOTIFY), 0);
+}
+
+static void a_notify_of_nothing_is_481(void **state)
+{
+	struct rig *rig = *state;
+	struct scene s = {.rig = rig};
+	struct sip_txn *txn;
+
+	s.a = establish(rig, &s.b);
+	txn = notify(&s, s.a, "active", "SIP/2.0 200 OK\r\n");
+	assert_int_equal(fake_answer(txn)->status, 481);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -733,6 +882,12 @@ int main(void)
 		T(a_call_rings_on_for_its_caller_when_who_stays_leaves),
 		T(what_replaces_may_not_name_is_told),
 		T(the_end_of_all_calls_ends_an_attended_one),
+		T(a_refer_is_passed_and_its_news_comes_back),
+		T(what_ends_without_news_is_told_as_such),
+		T(what_the_other_side_makes_of_it_is_told),
+		T(a_place_is_named_by_a_call_id_of_ours),
+		T(a_policy_may_forbid_it),
+		T(a_notify_of_nothing_is_481),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
