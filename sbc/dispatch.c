@@ -94,13 +94,13 @@ static void drop(struct sbc *sbc, struct sip_request *req)
 }
 
 static void (*const handlers[])(struct sbc *sbc, struct sip_request *req) = {
-	[SIP_INVITE] = invite,       [SIP_REGISTER] = register_,
-	[SIP_OPTIONS] = options,     [SIP_ACK] = drop,
-	[SIP_BYE] = no_dialog,       [SIP_INFO] = no_dialog,
-	[SIP_CANCEL] = no_dialog,    [SIP_UPDATE] = no_dialog,
-	[SIP_SUBSCRIBE] = subscribe, [SIP_NOTIFY] = pass,
-	[SIP_MESSAGE] = pass,        [SIP_PUBLISH] = pass,
-	[SIP_REFER] = forbidden,
+	[SIP_INVITE] = invite,    [SIP_REGISTER] = register_,
+	[SIP_OPTIONS] = options,  [SIP_ACK] = drop,
+	[SIP_BYE] = no_dialog,    [SIP_INFO] = no_dialog,
+	[SIP_CANCEL] = no_dialog, [SIP_UPDATE] = no_dialog,
+	[SIP_PRACK] = no_dialog,  [SIP_SUBSCRIBE] = subscribe,
+	[SIP_NOTIFY] = pass,      [SIP_MESSAGE] = pass,
+	[SIP_PUBLISH] = pass,     [SIP_REFER] = forbidden,
 };
 
 bool dispatch_may_answer(void *arg, const struct sip_flow *flow,

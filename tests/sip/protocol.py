@@ -52,13 +52,11 @@ def unknown_method_gives_501(context):
     check(asked(SipBox(context), "FROBNICATE").status == 501, "not 501")
 
 
-def known_but_unwanted_method_gives_405_and_allow(context):
+def requests_of_no_dialog_get_481(context):
     box = SipBox(context)
-    for method in ("UPDATE", "PRACK"):
+    for method in ("UPDATE", "PRACK", "BYE", "INFO"):
         answer = asked(box, method)
-        check(answer.status == 405, f"{method} answered {answer}")
-        check("INVITE" in answer.get("allow"), f"{method}: no Allow")
-        check("SUBSCRIBE" in answer.get("allow"), f"{method}: no SUBSCRIBE")
+        check(answer.status == 481, f"{method} answered {answer}")
 
 
 def other_sip_version_gives_505(context):
@@ -225,7 +223,7 @@ def add_to(suite):
     for function in (
             options_is_answered_200, options_to_a_user_is_answered,
             max_forwards_zero_gives_483, unknown_method_gives_501,
-            known_but_unwanted_method_gives_405_and_allow,
+            requests_of_no_dialog_get_481,
             other_sip_version_gives_505, unknown_extension_gives_420,
             unknown_scheme_gives_416, malformed_requests_get_400,
             answers_to_strangers_are_small,
