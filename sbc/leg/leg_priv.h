@@ -404,6 +404,11 @@ unsigned own_backoff_ms(const struct leg *leg);
 struct leg_causes {
 	unsigned q850, sip;
 };
+/* One Reason value: protocol, and the number of its first cause; those that
+ * were read before stay. */
+void reason_read(const char *text, struct leg_causes *c);
+/* As a Reason header's value, with our words; "" = none. */
+void reason_spell(char out[LEG_REASON_BYTES], const struct leg_causes *c);
 /* BYE, CANCEL or a final answer of the peer. */
 void reason_hear(struct leg *leg, const struct sip_view *view);
 /* Q.850's number for a refusal; 0 = none is right. */
@@ -419,6 +424,9 @@ void info_release(struct leg *leg);
 
 /* leg_timer.c */
 void session_init(struct leg *leg, const struct conf_policy *policy);
+/* Values of Session-Expires and Min-SE; NULL = without. */
+void session_read(struct session_says *out, const char *expires,
+		  const char *min);
 /* A decision: what to answer to a request that says @ask. */
 void session_answer(const struct leg_session *s, const struct session_says *ask,
 		    struct session_deal *out);

@@ -113,7 +113,7 @@ static void put(struct buf *b, const char *protocol, unsigned number,
 		buf_printf(b, ";text=\"%s\"", known->words);
 }
 
-static void spell(char out[LEG_REASON_BYTES], const struct leg_causes *c)
+void reason_spell(char out[LEG_REASON_BYTES], const struct leg_causes *c)
 {
 	struct buf b;
 
@@ -125,8 +125,7 @@ static void spell(char out[LEG_REASON_BYTES], const struct leg_causes *c)
 	out[buf_str(&b).n] = 0;
 }
 
-/* One value: protocol, and the number of its first cause. */
-static void read_value(const char *text, struct leg_causes *c)
+void reason_read(const char *text, struct leg_causes *c)
 {
 	struct str rest = str_of(text);
 	struct str protocol = str_trim(str_cut(&rest, ';'));
@@ -156,14 +155,14 @@ void reason_hear(struct leg *leg, const struct sip_view *view)
 		text = sip_view_header(view, "Reason", i);
 		if (!text)
 			break;
-		read_value(text, &c);
+		reason_read(text, &c);
 	}
 	/* The PSTN behind a trunk speaks Q.850 alone. */
 	if (!c.q850 && c.sip >= 300)
 		c.q850 = reason_q850((int)c.sip);
 	if (!c.q850 && view->status >= 300 && !view->internal)
 		c.q850 = reason_q850(view->status);
-	spell(leg->reason, &c);
+	reason_spell(leg->reason, &c);
 }
 
 const char *leg_reason(const struct leg *leg)
@@ -173,7 +172,7 @@ const char *leg_reason(const struct leg *leg)
 
 void reason_of(int status, char out[LEG_REASON_BYTES])
 {
-	spell(out, &(struct leg_causes){.q850 = reason_q850(status)});
+	reason_spell(out, &(struct leg_causes){.q850 = reason_q850(status)});
 }
 
 int reason_status(const char *reason, int otherwise)
@@ -183,7 +182,7 @@ int reason_status(const char *reason, int otherwise)
 
 	if (!reason)
 		return otherwise;
-	read_value(reason, &c);
+	reason_read(reason, &c);
 	if (c.sip >= 400)
 		return (int)c.sip;
 	known = FIND(q850, c.q850);

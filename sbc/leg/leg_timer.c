@@ -77,17 +77,24 @@ static enum refresher refresher_of(struct str params)
 	return REFRESH_ANY;
 }
 
-static struct session_says read_says(const struct sip_view *view)
+void session_read(struct session_says *out, const char *expires,
+		  const char *min)
 {
 	struct str params;
+
+	out->min_s = seconds(min, NULL);
+	out->expires_s = seconds(expires, &params);
+	out->refresher = refresher_of(params);
+}
+
+static struct session_says read_says(const struct sip_view *view)
+{
 	struct session_says says = {
 		.knows = has_tag(view, "Supported") || has_tag(view, "Require"),
-		.min_s = seconds(sip_view_header(view, "Min-SE", 0), NULL),
 	};
 
-	says.expires_s =
-		seconds(sip_view_header(view, "Session-Expires", 0), &params);
-	says.refresher = refresher_of(params);
+	session_read(&says, sip_view_header(view, "Session-Expires", 0),
+		     sip_view_header(view, "Min-SE", 0));
 	return says;
 }
 
