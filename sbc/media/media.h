@@ -29,15 +29,25 @@ struct media_conf {
 			      end */
 };
 
+/* A pressed key: RFC 4733 3.2, 0-9, 10 = *, 11 = #, 12-15 = A-D. */
+struct media_key {
+	uint8_t event;
+	uint16_t ms;
+};
+/* On the control thread; closes no stream. */
+typedef void (*media_key_fn)(void *arg, const struct media_key *key);
+
 /* Where a stream's ports come from and who may speak to it. */
 struct media_stream_conf {
 	struct addr local; /* exact address to bind; port ignored */
 	const char *realm; /* ranges with rest are kept per realm name */
 	uint16_t port_min, port_max; /* even .. odd */
 	unsigned port_rest_s;
-	unsigned worker; /* streams that will be bridged share one: take
+	unsigned worker;  /* streams that will be bridged share one: take
 			    media_pick_worker() once per call */
-	bool latch_open; /* realm option latch 'open' */
+	bool latch_open;  /* realm option latch 'open' */
+	media_key_fn key; /* for media_remote.tells_keys; NULL = nobody */
+	void *key_arg;
 };
 
 /*
@@ -48,6 +58,15 @@ struct media_stream_conf {
 struct media_filler {
 	uint8_t type, byte, n;
 };
+
+/* A type of telephone events (RFC 4733) that the peer takes. */
+struct media_event {
+	uint8_t type;
+	uint32_t rate;        /* of its clock; 0 = there is none */
+	uint64_t carriers[2]; /* payload types of voice that have that clock */
+};
+
+enum { MEDIA_EVENTS = 2 };
 
 struct media_remote {
 	struct addr rtp; /* where SDP wants it; unset or 0.0.0.0 = send
@@ -65,6 +84,10 @@ struct media_remote {
 				       nothing to relay: each 200 ms, 25 times
 				       at most after each
 				       media_stream_remote() or _bridge() */
+	struct media_event events[MEDIA_EVENTS];
+	bool tells_keys; /* packets of @events do not go to the peer:
+			    media_stream_conf.key() is told of each key once,
+			    unless very many come at once */
 };
 
 struct media_stats {
@@ -119,6 +142,12 @@ void media_stream_remote(struct media_stream *s, const struct media_remote *r);
 /* What @a accepts goes out at @b and back; NULL unbridges @a.  A stream has
  * one partner at a time. */
 void media_stream_bridge(struct media_stream *a, struct media_stream *b);
+/*
+ * Let the peer hear @key as an event (RFC 4733), in place of as much of the
+ * voice that is relayed to it, after the keys before.  -EOPNOTSUPP: it takes no
+ * events; -EAGAIN: nothing is relayed to it just now; -ENOSPC: too many wait.
+ */
+int media_stream_press(struct media_stream *s, const struct media_key *key);
 void media_stream_stats(const struct media_stream *s, struct media_stats *out);
 /*
  * Go on by worker @worker, that of a stream which it is to be bridged with:

@@ -12,6 +12,7 @@
  *     | latch: this port, now? -------------> stranger
  *     | count; sequence and loss
  *     | partner wants it, and where? -------> unbridged
+ *     | a key that it is told otherwise? ---> path_keys.c
  *     v
  *   out at the partner
  *
@@ -153,8 +154,7 @@ static bool walk_raw(struct path *in, const struct path_packet *pkt,
 	return true;
 }
 
-bool path_walk(struct path *in, const struct path_packet *pkt,
-	       struct path_hop *hop)
+bool path_walk(struct path *in, struct path_packet *pkt, struct path_hop *hop)
 {
 	struct path *out = in->partner;
 	struct rtp_hdr h;
@@ -179,6 +179,8 @@ bool path_walk(struct path *in, const struct path_packet *pkt,
 	if (!in->receive || !out || out->raw || !out->send ||
 	    !addr_is_set(&out->to_rtp))
 		return drop(&in->n.unbridged);
+	if (out->has_keys && !path_keys_walk(in, out, pkt, &h))
+		return false;
 	*hop = (struct path_hop){.out = out, .to = &out->to_rtp};
 	return true;
 }
@@ -231,6 +233,7 @@ void path_remote(struct path *p, const struct media_remote *r)
 	p->raw = r->raw;
 	p->receive = r->receive;
 	p->send = r->send;
+	path_keys_remote(p, r);
 	p->mux = addr_is_set(&r->rtp) && addr_equal(&r->rtp, &r->rtcp);
 	path_aim(p);
 }

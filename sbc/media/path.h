@@ -68,6 +68,43 @@ struct path_pierce {
 
 enum { PATH_PIERCE_MS = 200, PATH_FILLER_MAX = 12 + UINT8_MAX };
 
+/* Keys on their way between the threads; one side pushes, one takes. */
+enum { KEY_RING = 16 };
+struct key_ring {
+	struct media_key keys[KEY_RING];
+	_Atomic uint32_t head, tail;
+};
+
+/* The event that is coming in for this end, whose peer is told. */
+struct path_heard {
+	bool is_known;
+	bool is_open; /* not told yet */
+	uint8_t event;
+	uint16_t duration; /* longest yet, in units of @rate */
+	uint64_t before;   /* the same of earlier segments */
+	uint32_t ssrc, timestamp, rate;
+	mono_ms began, last; /* packet */
+};
+
+/* The key that goes out at this end. */
+struct path_played {
+	bool is_playing, is_first;
+	bool rests; /* @rest_until counts */
+	uint8_t ends;
+	uint16_t wanted; /* duration */
+	uint32_t ssrc, timestamp, rest_until;
+	mono_ms due, last; /* first looked at; last packet */
+};
+
+/* Pressed keys that change their form here (path_keys.c). */
+struct path_keys {
+	bool tells; /* the peer is told by SIP */
+	struct media_event events[MEDIA_EVENTS];
+	struct path_heard heard;
+	struct path_played played;
+	struct key_ring told, wanted; /* to and from the control thread */
+};
+
 /* One end: what comes in here goes out at @partner.  What each packet needs
  * stands first, in few cache lines. */
 struct path {
@@ -75,6 +112,7 @@ struct path {
 	bool receive, send;   /* as media_remote says */
 	bool mux;             /* peer has RTCP on its RTP port, RFC 5761 */
 	bool raw;             /* what comes is no RTP */
+	bool has_keys;        /* what goes out here has to be looked at */
 	struct addr to_rtp;   /* unset: send nothing */
 	uint64_t payload_types[2];
 	struct latch latch;
@@ -86,18 +124,20 @@ struct path {
 	struct latch_rule rule;
 	struct path_way way;
 	struct path_pierce pierce;
+	struct path_keys keys;
 	struct path_view view;
 };
 
 struct path_packet {
-	uint8_t *bytes; /* RTCP names are overwritten in place */
-	size_t n;
+	uint8_t *bytes; /* RTCP names, and voice by keys, are overwritten */
+	size_t n;       /* may get less thereby */
 	struct addr from;
 	mono_ms now;
 	bool on_rtcp_port;
+	bool has_key; /* out: keys.told of the partner has a new one */
 };
 
-/* Send the packet, unchanged, from a port of @out to @to. */
+/* Send the packet from a port of @out to @to. */
 struct path_hop {
 	struct path *out;
 	const struct addr *to; /* lives until the next walk */
@@ -113,9 +153,8 @@ void path_remote(struct path *p, const struct media_remote *r);
  * Former partners are let go. */
 void path_bridge(struct path *a, struct path *b);
 /* Decide; true: send as @hop says, then path_sent().  Never reads past
- * pkt->n. */
-bool path_walk(struct path *in, const struct path_packet *pkt,
-	       struct path_hop *hop);
+ * pkt->n, which may get less. */
+bool path_walk(struct path *in, struct path_packet *pkt, struct path_hop *hop);
 void path_sent(const struct path_hop *hop, size_t n);
 
 /*
@@ -134,7 +173,13 @@ bool path_pierce(struct path *p, uint8_t bytes[PATH_FILLER_MAX], size_t *n,
 
 void path_read_stats(const struct path *p, struct media_stats *out);
 
-/* ---- between path.c, path_way.c and path_pierce.c ------------------------- */
+/* Somebody has pushed into keys.wanted. */
+void path_look_for_keys(struct path *p);
+bool key_push(struct key_ring *r, const struct media_key *key); /* full */
+bool key_first(struct key_ring *r, struct media_key *out);      /* empty */
+void key_drop(struct key_ring *r); /* after key_first() */
+
+/* ---- between path.c and its neighbours ------------------------------------ */
 
 static inline uint64_t path_get(const path_count *c)
 {
@@ -154,5 +199,10 @@ void path_moved(struct path *p, const struct addr *before);
 void path_hear_report(struct path *p, const struct path_packet *pkt);
 void path_way_reset(struct path *p);  /* the latch was started anew */
 void path_pierce_arm(struct path *p); /* signalling spoke */
+/* @pkt, accepted at @in, is to go out at @out, which has_keys: false = it does
+ * not. */
+bool path_keys_walk(struct path *in, struct path *out, struct path_packet *pkt,
+		    const struct rtp_hdr *h);
+void path_keys_remote(struct path *p, const struct media_remote *r);
 
 #endif

@@ -11,9 +11,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "autoconf.h"
+#include "core/loop.h"
 #include "media/worker.h"
 
 static unsigned count_workers(const struct media_conf *conf)
@@ -27,20 +29,61 @@ static unsigned count_workers(const struct media_conf *conf)
 					    : (unsigned)n;
 }
 
+void media_has_key(const struct media *m)
+{
+	uint64_t one = 1;
+
+	/* Full means that it is known already. */
+	if (write(m->key_fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+static void tell_keys(void *arg, int fd, unsigned events)
+{
+	struct media *m = arg;
+	struct media_key key;
+	uint64_t ignored;
+
+	if (read(fd, &ignored, sizeof(ignored)) < 0)
+		return;
+	list_for_each (at, &m->telling) {
+		struct media_stream *s =
+			list_entry(at, struct media_stream, telling);
+
+		while (key_first(&s->path.keys.told, &key)) {
+			key_drop(&s->path.keys.told);
+			if (s->key)
+				s->key(s->key_arg, &key);
+		}
+	}
+}
+
+static int watch_keys(struct media *m, struct loop *loop)
+{
+	m->key_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (m->key_fd < 0)
+		return -errno;
+	return loop ? loop_fd_add(loop, &m->key_watch, m->key_fd, LOOP_IN,
+				  tell_keys, m)
+		    : 0;
+}
+
 int media_create(struct media **out, const struct media_conf *conf)
 {
 	struct media *m = calloc(1, sizeof(*m));
 	unsigned n = count_workers(conf);
-	int err = 0;
+	int err;
 
 	if (!m)
 		return -ENOMEM;
 	list_init(&m->ranges);
 	list_init(&m->streams);
+	list_init(&m->telling);
 	hash_init(&m->by_addr);
 	m->workers = calloc(n, sizeof(struct worker *));
 	m->loads = calloc(n, sizeof(*m->loads));
-	if (!m->workers || !m->loads)
+	err = watch_keys(m, conf->loop);
+	if (!err && (!m->workers || !m->loads))
 		err = -ENOMEM;
 	while (!err && m->n_workers < n) {
 		err = worker_create(&m->workers[m->n_workers], m->n_workers,
@@ -77,6 +120,9 @@ void media_destroy(struct media *m)
 	list_for_each_safe (at, &m->ranges)
 		free_range(list_entry(at, struct port_range, link));
 	hash_clear(&m->by_addr);
+	loop_fd_remove(m->key_watch);
+	if (m->key_fd >= 0)
+		close(m->key_fd);
 	free(m->workers);
 	free(m->loads);
 	free(m);

@@ -67,6 +67,9 @@ struct media_stream {
 	struct worker *worker;
 	unsigned worker_index;
 	bool latch_open;
+	media_key_fn key;
+	void *key_arg;
+	struct list telling;       /* in media->telling: tells_keys */
 	struct media_stats before; /* of the streams that it goes on for */
 	struct ports *ports;       /* NULL: another one has its pair now */
 	struct list link;          /* in media->streams until closed */
@@ -87,11 +90,16 @@ struct media {
 	struct list ranges;
 	struct list streams;
 	struct hash by_addr; /* our own RTP addresses */
+	struct list telling; /* streams whose keys are told */
+	int key_fd;          /* eventfd: one of them has a new key; -1 */
+	struct loop_fd *key_watch;
 };
 
 /* The pairs of @conf's realm, made or changed as @conf says. */
 int media_ports(struct media *m, struct ports **out,
 		const struct media_stream_conf *conf);
+/* A stream of @m has a new key.  Worker. */
+void media_has_key(const struct media *m);
 /* Free what the workers have let go of. */
 void media_collect(struct media *m);
 /* Is @a, or the even port below it, an RTP address of a stream? */

@@ -15,7 +15,10 @@
 #include "media/session.h"
 #include "media/worker.h"
 
-enum { DSCP_EF = 46 << 2 }; /* RFC 3246, in the byte of TOS */
+enum {
+	DSCP_EF = 46 << 2, /* RFC 3246, in the byte of TOS */
+	SPEECH_MS = 500,   /* since the last packet: it has not stopped */
+};
 
 /* ---- the wish box -------------------------------------------------------- */
 
@@ -184,7 +187,10 @@ static int create(struct media_stream **out, struct media *m,
 	s->fd[0] = s->fd[1] = -1;
 	wish_box_init(&s->box);
 	list_init(&s->waiting);
+	list_init(&s->telling);
 	s->latch_open = conf->latch_open;
+	s->key = conf->key;
+	s->key_arg = conf->key_arg;
 	path_open_latch(&s->path, conf->latch_open);
 	err = media_ports(m, &s->ports, conf);
 	for (int i = 0; i < 2 && !err; i++)
@@ -242,6 +248,7 @@ void media_stream_close(struct media_stream *s)
 	media_collect(m); /* earlier ones; the worker needs time for this one */
 	media_stream_bridge(s, NULL);
 	list_remove(&s->link);
+	list_remove(&s->telling);
 	hash_remove(&m->by_addr, &s->by_addr);
 	m->loads[s->worker_index]--;
 	worker_close(s->worker, s);
@@ -257,6 +264,13 @@ const struct addr *media_stream_rtcp(const struct media_stream *s)
 	return &s->local[1];
 }
 
+static void enlist(struct media_stream *s)
+{
+	list_remove(&s->telling);
+	if (s->wish.remote.tells_keys)
+		list_append(&s->media->telling, &s->telling);
+}
+
 void media_stream_remote(struct media_stream *s, const struct media_remote *r)
 {
 	s->wish.remote = *r;
@@ -265,6 +279,7 @@ void media_stream_remote(struct media_stream *s, const struct media_remote *r)
 		s->wish.remote.rtp = (struct addr){0};
 	if (media_is_own(s->media, &r->rtcp))
 		s->wish.remote.rtcp = (struct addr){0};
+	enlist(s);
 	post(s);
 }
 
@@ -293,6 +308,31 @@ void media_stream_bridge(struct media_stream *a, struct media_stream *b)
 	b->wish.partner = a;
 	post(a);
 	post(b);
+}
+
+/* Does @s's partner speak, and is it relayed? */
+static bool is_spoken_to(const struct media_stream *s)
+{
+	const struct media_stream *from = s->wish.partner;
+
+	return from && from->wish.remote.receive && s->wish.remote.send &&
+	       clock_mono() - atomic_load_explicit(&from->path.n.last_rtp,
+						   memory_order_relaxed) <
+		       SPEECH_MS;
+}
+
+int media_stream_press(struct media_stream *s, const struct media_key *key)
+{
+	const struct media_remote *r = &s->wish.remote;
+
+	if (!r->events[0].rate || r->tells_keys)
+		return -EOPNOTSUPP;
+	if (!is_spoken_to(s))
+		return -EAGAIN;
+	if (!key_push(&s->path.keys.wanted, key))
+		return -ENOSPC;
+	worker_wish(s->worker, s);
+	return 0;
 }
 
 void media_stream_stats(const struct media_stream *s, struct media_stats *out)
@@ -339,7 +379,10 @@ static int create_like(struct media_stream **out,
 	s->wish.has_remote = old->wish.has_remote;
 	wish_box_init(&s->box);
 	list_init(&s->waiting);
+	list_init(&s->telling);
 	s->latch_open = old->latch_open;
+	s->key = old->key;
+	s->key_arg = old->key_arg;
 	path_open_latch(&s->path, old->latch_open);
 	for (int i = 0; i < 2; i++) {
 		s->local[i] = old->local[i];
@@ -379,6 +422,7 @@ int media_stream_move(struct media_stream **stream, unsigned worker)
 	hash_insert(&m->by_addr, &s->by_addr, addr_hash(&s->local[0]));
 	m->loads[worker]++;
 	media_stream_close(old);
+	enlist(s);
 	post(s);
 	*stream = s;
 	return 0;

@@ -228,11 +228,12 @@ static void fulfil(struct media_stream *s)
 {
 	const struct stream_wish *wish = wish_box_take(&s->box);
 
-	if (!wish)
-		return;
-	if (wish->has_remote)
+	if (wish && wish->has_remote)
 		path_remote(&s->path, &wish->remote);
-	path_bridge(&s->path, wish->partner ? &wish->partner->path : NULL);
+	if (wish)
+		path_bridge(&s->path,
+			    wish->partner ? &wish->partner->path : NULL);
+	path_look_for_keys(&s->path);
 }
 
 /* All wait for the same time, so that who comes last is due last. */
@@ -321,6 +322,8 @@ static void relay_one(struct worker *w, uintptr_t mark, mono_ms now)
 	pkt.n = n <= PACKET_BYTES ? (size_t)n : 0; /* cut off: malformed */
 	if (path_walk(&s->path, &pkt, &hop))
 		send_on(&hop, w->packet, pkt.n);
+	if (pkt.has_key)
+		media_has_key(s->media);
 }
 
 static bool is_port_unreachable(const struct sock_extended_err *e)
