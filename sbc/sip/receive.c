@@ -389,7 +389,11 @@ static bool request_enter(struct sip_stack *sip, msg_t *msg, sip_t *s)
 	if (!v.status)
 		check_meaning(&v, sip, s);
 	if (s->sip_request->rq_method == sip_method_ack)
-		return !v.status && txn_admit_ack(sip, s);
+		return !v.status && txn_admit_ack(sip, s) &&
+		       invited_admits(sip, s);
+	if (!v.status && s->sip_request->rq_method == sip_method_cancel &&
+	    !invited_admits(sip, s))
+		refuse(&v, 481, NULL);
 	if (v.status)
 		answer_verdict(sip, msg, &v);
 	else

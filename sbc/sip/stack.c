@@ -190,6 +190,7 @@ void sip_destroy(struct sip_stack *sip)
 	conn_clear(sip);
 	nta_agent_destroy(sip->agent);
 	hash_clear(&sip->forkers);
+	hash_clear(&sip->invited);
 	guard_remove();
 	free(sip);
 }

@@ -78,6 +78,7 @@ struct sip_stack {
 	struct arrival now;
 	struct list txns, dialogs;
 	struct hash forkers; /* dialogs, by hash_text() of the Call-ID */
+	struct hash invited; /* server INVITEs, by the same */
 	uint32_t methods;    /* taken; bits 1 << enum sip_method */
 	char allow[128];
 	unsigned client_txns;
@@ -213,6 +214,8 @@ struct sip_txn {
 	struct sip_stack *sip;
 	struct sip_view view; /* server side: the request */
 	msg_t *msg;           /* server side: holds the view */
+	struct hash_node by_call; /* of a server INVITE, if is_invited */
+	bool is_invited;
 	nta_incoming_t *irq;
 	nta_outgoing_t *orq;
 	sip_txn_fn fn;
@@ -256,6 +259,11 @@ nta_outgoing_t *txn_start(struct sip_txn *txn, msg_t *msg,
 			  const struct flow_out *to);
 /* False: an ACK that the library would take for an error of its own. */
 bool txn_admit_ack(const struct sip_stack *sip, const sip_t *s);
+/* @txn is a server's, its view is filled; not an INVITE's: nothing is done. */
+void invited_add(struct sip_txn *txn);
+void invited_remove(struct sip_txn *txn); /* harmless when it is not there */
+/* False: an ACK or CANCEL that does not come from who sent its INVITE. */
+bool invited_admits(const struct sip_stack *sip, const sip_t *s);
 /* False: a 2xx to INVITE that the library must not see. */
 bool txn_admit_answer(struct sip_stack *sip, msg_t *msg, sip_t *s);
 void txn_destroy_all(struct sip_stack *sip);

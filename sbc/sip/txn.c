@@ -61,6 +61,7 @@ static void txn_free(struct sip_txn *txn)
 		txn->sip->client_txns--;
 	large_clear(txn);
 	nta_outgoing_destroy(txn->orq);
+	invited_remove(txn);
 	nta_incoming_bind(txn->irq, NULL, NULL);
 	nta_incoming_destroy(txn->irq);
 	if (txn->msg)
@@ -166,6 +167,7 @@ static void bind_server(struct sip_txn *txn, nta_incoming_t *irq, msg_t *msg)
 		nta_incoming_tag(irq, txn->tag);
 	}
 	nta_incoming_bind(irq, on_ack_or_cancel, txn);
+	invited_add(txn);
 }
 
 /* Takes @msg in every case; @view is of it. */

@@ -154,6 +154,66 @@ static void a_cancel_ends_the_invite_before_the_owner_hears(void **state)
 	assert_int_equal(answer(rig, 200), -EALREADY);
 }
 
+/* The library knows the INVITE by what is written alone: From, Call-ID, CSeq,
+ * branch and sent-by are those of its sender. */
+static void in_the_senders_name(struct rig *rig, const char *method,
+				const char *branch, const char *tag)
+{
+	struct sockaddr_in thief = {.sin_family = AF_INET};
+	struct sockaddr_in to = {.sin_family = AF_INET};
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	char text[1024];
+	int n;
+
+	thief.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
+	assert_int_equal(bind(fd, (struct sockaddr *)&thief, sizeof(thief)), 0);
+	n = snprintf(text, sizeof(text),
+		     "%s sip:100@127.0.0.1:%u SIP/2.0\r\n"
+		     "Via: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bK%s\r\n"
+		     "Max-Forwards: 70\r\n"
+		     "From: <sip:101@127.0.0.1>;tag=peer\r\n"
+		     "To: <sip:100@127.0.0.1>%s%s\r\n"
+		     "Call-ID: call-1\r\nCSeq: 1 %s\r\n"
+		     "Content-Length: 0\r\n\r\n",
+		     method, addr_port(&rig->local), rig_port(rig), branch,
+		     tag ? ";tag=" : "", tag ? tag : "", method);
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	to.sin_port = htons(addr_port(&rig->local));
+	assert_int_equal(sendto(fd, text, (size_t)n, 0, (struct sockaddr *)&to,
+				sizeof(to)),
+			 n);
+	rig_turn(rig);
+	close(fd);
+}
+
+static void a_cancel_of_another_host_is_not_heard(void **state)
+{
+	struct rig *rig = *state;
+
+	invite_in(rig, "i1");
+	answer(rig, 180);
+	assert_int_equal(rig_status(rig), 180);
+	in_the_senders_name(rig, "CANCEL", "i1", NULL);
+	assert_int_equal(rig->cancels, 0);
+	assert_int_equal(answer(rig, 200), 0);
+	assert_int_equal(rig_status(rig), 200);
+}
+
+static void an_ack_of_another_host_is_not_heard(void **state)
+{
+	struct rig *rig = *state;
+	char to[512], tag[512];
+
+	invite_in(rig, "i1");
+	answer(rig, 200);
+	assert_int_equal(rig_status(rig), 200);
+	rig_param(rig_header(rig, "To", to), ";tag=", tag);
+	in_the_senders_name(rig, "ACK", "a1", tag);
+	assert_int_equal(rig->acks, 0);
+	ack_in(rig, "a2");
+	assert_int_equal(rig->acks, 1);
+}
+
 static void release_in_cancel(void *arg, struct sip_txn *txn,
 			      enum sip_txn_event event,
 			      const struct sip_view *view)
@@ -609,6 +669,8 @@ int main(void)
 		TEST(a_refusal_is_acked_without_telling_anybody),
 		TEST(a_repeated_invite_gets_the_same_answer_once_more),
 		TEST(a_cancel_ends_the_invite_before_the_owner_hears),
+		TEST(a_cancel_of_another_host_is_not_heard),
+		TEST(an_ack_of_another_host_is_not_heard),
 		TEST(the_owner_may_let_go_inside_the_cancel),
 		TEST(a_cancel_after_the_ok_changes_nothing),
 		TEST(letting_go_unanswered_answers_500),
