@@ -32,9 +32,9 @@ static bool is_wanted(const struct hash_node *node, const void *key)
 void invited_add(struct sip_txn *txn)
 {
 	if (txn->method == SIP_INVITE)
-		txn->is_invited = !hash_insert(&txn->sip->invited,
-					       &txn->by_call,
-					       hash_text(txn->view.call_id));
+		txn->is_invited =
+			!hash_insert(&txn->sip->invited, &txn->by_call,
+				     hash_text(txn->view.call_id));
 }
 
 void invited_remove(struct sip_txn *txn)
@@ -55,7 +55,7 @@ bool invited_admits(const struct sip_stack *sip, const sip_t *s)
 		return true;
 	node = hash_find(&sip->invited, hash_text(w.call_id), is_wanted, &w);
 	return !node ||
-	       addr_same_host(
-		       &container_of(node, struct sip_txn, by_call)->flow.remote,
-		       &sip->now.flow.remote);
+	       addr_same_host(&container_of(node, struct sip_txn, by_call)
+				       ->flow.remote,
+			      &sip->now.flow.remote);
 }
