@@ -398,8 +398,8 @@ int setup_start_leg(struct call *call, const struct leg_conf *conf,
 		if (headers.n < HEADERS_OUT &&
 		    transfer_referred_by(call, conf, &dialog->flow,
 					 referred_by))
-			headers.list[headers.n++] = (struct sip_header){
-				"Referred-By", referred_by};
+			headers.list[headers.n++] =
+				(struct sip_header){"Referred-By", referred_by};
 		err = invite_leg(call, leg, headers.list, headers.n);
 		if (!err) {
 			call->ringing++;

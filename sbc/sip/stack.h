@@ -212,8 +212,8 @@ struct reliable {
 struct sip_txn {
 	struct list link; /* in sip_stack.txns */
 	struct sip_stack *sip;
-	struct sip_view view; /* server side: the request */
-	msg_t *msg;           /* server side: holds the view */
+	struct sip_view view;     /* server side: the request */
+	msg_t *msg;               /* server side: holds the view */
 	struct hash_node by_call; /* of a server INVITE, if is_invited */
 	bool is_invited;
 	nta_incoming_t *irq;
