@@ -117,7 +117,7 @@ int in_send_answer(struct leg *leg, const struct leg_input *in)
 int in_send_reject(struct leg *leg, const struct leg_input *in)
 {
 	struct session_headers h = {.n = 0};
-	char mapped[LEG_REASON_BYTES];
+	char mapped[LEG_REASON_BYTES], after[8];
 	const char *reason = in->reason ? in->reason : mapped;
 
 	reason_of(in->status, mapped);
@@ -128,6 +128,10 @@ int in_send_reject(struct leg *leg, const struct leg_input *in)
 	else if (in->status == 415) /* RFC 3261 21.4.13 */
 		h.list[h.n++] =
 			(struct sip_header){"Accept", "application/sdp"};
+	if (in->status == 503) { /* a peer's is 500 here: it is our own */
+		snprintf(after, sizeof(after), "%u", 2 + rand_below(9));
+		h.list[h.n++] = (struct sip_header){"Retry-After", after};
+	}
 	sip_txn_answer(leg->invite, &(struct sip_message){
 					    .status = in->status,
 					    .headers = h.list,

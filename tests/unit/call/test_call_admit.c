@@ -82,6 +82,7 @@ static void where_all_targets_are_full_it_is_503(void **state)
 	dial(rig, "9123");
 	a = dial(rig, "9124");
 	assert_int_equal(fake_answer(a)->status, 503);
+	assert_non_null(strstr(fake_answer(a)->headers, "Retry-After: "));
 	assert_int_equal(fake_count(SIP_INVITE), 1);
 }
 
