@@ -331,9 +331,10 @@ bool transfer_offered(struct call *call, struct leg *leg, int status)
 	if (!transfer_is_joining(call) || timer_armed(&t->timer))
 		return false;
 	if (t->state == TELLING_STAYS && leg == t->stays)
-		status < 300 ? stays_agreed(t) : failed(t, status);
+		status < 300 ? stays_agreed(t)
+			     : failed(t, route_map_status(status));
 	else if (t->state == TELLING_TARGET && leg == t->target)
-		status < 300 ? joined(t) : failed(t, status);
+		status < 300 ? joined(t) : failed(t, route_map_status(status));
 	else
 		return false;
 	return true;
@@ -365,13 +366,11 @@ bool transfer_leg_ended(struct call *call, struct leg *leg)
 
 	if (!t)
 		return false;
-	if (leg == t->by) {
-		t->by_left = true;
-		bridge_unwatch(call);
+	if (leg == t->by || leg == t->consult) {
+		t->by_left |= leg == t->by;
+		bridge_unwatch(call); /* it has one side only */
 		return true;
 	}
-	if (leg == t->consult)
-		return true;
 	if (leg != t->target)
 		return false;
 	failed(t, 487);
