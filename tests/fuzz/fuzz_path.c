@@ -6,7 +6,8 @@
  * The input is a run of packets: a byte that says who speaks to which port, a
  * byte of time that passes before (4 ms each), the length in two bytes, bytes.
  * Whatever they are, a stranger is neither forwarded nor sent to, unless it
- * proved that it is the stream that went silent elsewhere.
+ * proved that it is the stream that went silent elsewhere.  a is told of keys,
+ * b is played them.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +55,24 @@ static struct media_remote remote(const char *rtp, const char *rtcp,
 	return r;
 }
 
+static void press(struct path *p, unsigned what)
+{
+	const struct media_key key = {what % 16, (uint16_t)(20 * what)};
+
+	key_push(&p->keys.wanted, &key);
+	path_look_for_keys(p);
+}
+
+static void take_keys(struct path *p)
+{
+	struct media_key key;
+
+	while (key_first(&p->keys.told, &key)) {
+		must(key.event < 16 && key.ms <= 5000);
+		key_drop(&p->keys.told);
+	}
+}
+
 static void set_up(struct rig *rig)
 {
 	*rig = (struct rig){.now = 1000000};
@@ -61,6 +80,9 @@ static void set_up(struct rig *rig)
 			       "203.0.113.7:5060");
 	rig->b_remote = remote("198.51.100.9:6000", "198.51.100.9:6001",
 			       "198.51.100.9:5060");
+	rig->a_remote.tells_keys = true;
+	rig->a_remote.events[0] = rig->b_remote.events[0] =
+		(struct media_event){101, 8000, {0x109, 0}};
 	for (int i = 0; i < SOURCES; i++)
 		must(!addr_parse_port(&rig->from[i], sources[i]));
 	path_remote(&rig->a, &rig->a_remote);
@@ -147,6 +169,8 @@ static void try_packet(struct rig *rig, unsigned who, uint8_t *p, size_t n)
 		path_refused(in, &pkt.from, p, n, rig->now);
 	if (who & 64)
 		try_filler(in);
+	if ((who & 96) == 96)
+		press(&rig->b, who);
 	rig->walked++;
 	if (path_walk(in, &pkt, &hop)) {
 		must(hop.is_rtcp ? is_known(in, &pkt.from)
@@ -154,12 +178,14 @@ static void try_packet(struct rig *rig, unsigned who, uint8_t *p, size_t n)
 		must(hop.out == in->partner);
 		must(is_known(hop.out, hop.to));
 		must(addr_port(hop.to) != 0);
-		path_sent(&hop, n);
+		must(pkt.n <= n);
+		path_sent(&hop, pkt.n);
 	}
 	must((before.learned == in->latch.learned &&
 	      (!before.learned ||
 	       addr_equal(&before.source, &in->latch.source))) ||
 	     may_have_moved(in, &before, &pkt));
+	take_keys(&rig->a);
 	path_read_stats(in, &st);
 	must(!addr_is_set(&st.remote) || is_known(in, &st.remote));
 	must(st.flips <= 4 * (1 + st.moves + rig->changes));

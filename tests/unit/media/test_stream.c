@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #include "core/clock.h"
+#include "core/loop.h"
 #include "media/media.h"
 
 enum { DEADLINE_MS = 10000, PCMA = 8, RTP_BYTES = 12 + 160, TRIES = 1000 };
@@ -230,6 +231,129 @@ static bool can_bind(const struct addr *a)
 	if (fd >= 0)
 		close(fd);
 	return fd >= 0;
+}
+
+/* ---- keys ----------------------------------------------------------------- */
+
+enum { EVENT = 101, EVENT_BYTES = 16, KEYS = 8 };
+
+struct keys {
+	struct media_key keys[KEYS];
+	unsigned n;
+};
+
+static void note_key(void *arg, const struct media_key *key)
+{
+	struct keys *k = arg;
+
+	if (k->n < KEYS)
+		k->keys[k->n++] = *key;
+}
+
+static struct media_remote remote_with_keys(const struct phone *p, bool told)
+{
+	struct media_remote r = remote_of(p);
+
+	r.payload_types[1] = 1ULL << (EVENT - 64);
+	r.events[0] = (struct media_event){
+		.type = EVENT, .rate = 8000, .carriers = {1 << PCMA}};
+	r.tells_keys = told;
+	return r;
+}
+
+/* One packet, the only one of its event, of 100 ms. */
+static void press(struct phone *p, const struct media_stream *to, uint8_t key)
+{
+	uint8_t bytes[EVENT_BYTES] = {0x80, EVENT, 0, (uint8_t)p->seq};
+
+	bytes[5] = (uint8_t)p->seq++; /* timestamp */
+	for (int i = 0; i < 4; i++)
+		bytes[8 + i] = (uint8_t)(p->ssrc >> (24 - 8 * i));
+	bytes[12] = key;
+	bytes[13] = 0x80;
+	bytes[14] = 800 >> 8;
+	bytes[15] = 800 & 0xff;
+	sendto(p->fd, bytes, sizeof(bytes), 0, &media_stream_rtp(to)->sa,
+	       addr_len(media_stream_rtp(to)));
+}
+
+/* Who presses is on the worker, who is told on this thread. */
+static void keys_are_told_on_the_control_thread(void **state)
+{
+	struct media_conf conf = {.workers = 2};
+	struct rig rig = {.alice = phone_at("127.0.0.2", 0xa11ce),
+			  .bob = phone_at("127.0.0.3", 0xb0b)};
+	struct media_remote r = remote_with_keys(&rig.bob, true);
+	struct keys keys = {.n = 0};
+	int64_t end = real_ms() + DEADLINE_MS;
+
+	assert_int_equal(loop_create(&conf.loop), 0);
+	assert_int_equal(media_create(&rig.media, &conf), 0);
+	rig.conf = ((struct rig *)*state)->conf;
+	assert_int_equal(media_stream_open(&rig.a, rig.media, &rig.conf), 0);
+	rig.conf.key = note_key;
+	rig.conf.key_arg = &keys;
+	assert_int_equal(media_stream_open(&rig.b, rig.media, &rig.conf), 0);
+	media_stream_bridge(rig.a, rig.b);
+	media_stream_remote(rig.b, &r);
+	r = remote_with_keys(&rig.alice, false);
+	media_stream_remote(rig.a, &r);
+	loop_step(conf.loop, 0);
+	assert_true(is_sent_to(rig.a, true) && is_sent_to(rig.b, true));
+	for (uint8_t key = 0; key < KEYS; key++)
+		press(&rig.alice, rig.a, key);
+	while (keys.n < KEYS && real_ms() < end)
+		loop_step(conf.loop, 10);
+	assert_int_equal(keys.n, KEYS);
+	for (uint8_t key = 0; key < KEYS; key++) {
+		assert_int_equal(keys.keys[key].event, key);
+		assert_int_equal(keys.keys[key].ms, 100);
+	}
+	speak(&rig.alice, rig.a, 7);
+	assert_int_equal(hear(&rig.bob), 7); /* and nothing before */
+	media_destroy(rig.media);
+	loop_destroy(conf.loop);
+	close(rig.alice.fd);
+	close(rig.bob.fd);
+}
+
+static void a_key_is_played_to_who_is_spoken_to(void **state)
+{
+	const struct media_key key = {5, 20};
+	struct rig *rig = *state;
+	struct media_remote r = remote_with_keys(&rig->bob, false);
+
+	assert_int_equal(media_stream_press(rig->b, &key), -EOPNOTSUPP);
+	media_stream_remote(rig->b, &r);
+	assert_int_equal(media_stream_press(rig->b, &key), -EAGAIN);
+	speak(&rig->alice, rig->a, 1);
+	assert_int_equal(hear(&rig->bob), 1);
+	assert_int_equal(media_stream_press(rig->b, &key), 0);
+	/* Until the worker has seen the wish it is voice. */
+	for (int i = 0, got = 1; i < TRIES && got != 5; i++) {
+		speak(&rig->alice, rig->a, 1);
+		got = hear(&rig->bob);
+		assert_true(got == 1 || got == 5);
+		assert_true(i < TRIES - 1);
+	}
+	clock_advance(500);
+	assert_int_equal(media_stream_press(rig->b, &key), -EAGAIN);
+}
+
+static void no_more_keys_wait_than_there_is_room_for(void **state)
+{
+	const struct media_key key = {5, 20};
+	struct rig *rig = *state;
+	struct media_remote r = remote_with_keys(&rig->bob, false);
+	int err = 0, n;
+
+	media_stream_remote(rig->b, &r);
+	speak(&rig->alice, rig->a, 1);
+	assert_int_equal(hear(&rig->bob), 1);
+	for (n = 0; n < 100 && !err; n++)
+		err = media_stream_press(rig->b, &key);
+	assert_int_equal(err, -ENOSPC);
+	assert_int_equal(n, 17);
 }
 
 /* ---- ports --------------------------------------------------------------- */
@@ -841,6 +965,9 @@ int main(void)
 		CALL(icmp_errors_cost_no_packet),
 		CALL(ipv6_phone_that_is_deaf_at_its_sdp_port_hears),
 		CALL(peers_that_wait_for_each_other_are_woken),
+		CALL(keys_are_told_on_the_control_thread),
+		CALL(a_key_is_played_to_who_is_spoken_to),
+		CALL(no_more_keys_wait_than_there_is_room_for),
 		CALL(closing_a_stream_that_waits_is_harmless),
 		CALL(stranger_is_unheard_while_the_victim_speaks),
 		CALL(stranger_is_unheard_while_the_victim_is_silent),
