@@ -111,6 +111,7 @@ static void tell(const struct call *call, wall_ms ended_at)
 		.status = call->answered_at ? 200 : call->status,
 		.cause = call->cause,
 		.ended_by = ended_at ? r->ended_by : NULL,
+		.transferred = call->transferred,
 	};
 
 	if (!conf->record || !r->id[0])

@@ -152,6 +152,7 @@ struct call {
 	/* Whose INVITE may take a place in it, beside those that always may;
 	 * call_refer_pass.c; "" = nobody's. */
 	char place_for[LIMIT_NAME_BYTES];
+	const char *transferred;   /* how it got its parties; NULL */
 	struct transfer *transfer; /* that it takes part in; or NULL */
 	const char *cause;         /* why it ended, once it is ending */
 	int status; /* the refusal that the caller gets; set before

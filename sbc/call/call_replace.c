@@ -164,6 +164,7 @@ static void pick_up(struct call *by, struct call *call)
 	if (to_a && to_b) {
 		log_info("call.picked_up", kv_s("call", call->id),
 			 kv_s("by", leg_peer(leg)), kv_s("with", by->id));
+		call->transferred = by->transferred = "pickup";
 		call_move_leg(call, by, leg);
 		answer_both(call, leg, to_a, to_b);
 		call_ending(by, "transferred");

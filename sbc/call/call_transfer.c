@@ -137,14 +137,18 @@ void transfer_forget(struct call *call)
 		transfer_free(call->transfer);
 }
 
+static const char *kind_of(const struct transfer *t)
+{
+	return t->is_replace               ? "replaces"
+	       : !t->refer_to.has_replaces ? "blind"
+					   : "attended";
+}
+
 static void log_outcome(const struct transfer *t, int status)
 {
 	log_info("call.transfer", kv_s("call", t->call->id),
 		 kv_s("by", t->by ? leg_peer(t->by) : ""),
-		 kv_s("to", t->refer_to.user),
-		 kv_s("kind", t->is_replace               ? "replaces"
-			      : !t->refer_to.has_replaces ? "blind"
-							  : "attended"),
+		 kv_s("to", t->refer_to.user), kv_s("kind", kind_of(t)),
 		 kv_s("with", t->to ? t->to->id : ""), kv_i("status", status));
 }
 
@@ -242,6 +246,7 @@ static void joined(struct transfer *t)
 	bool by_left = t->by_left, replaced = t->is_replace;
 
 	log_outcome(t, 200);
+	call->transferred = t->to->transferred = kind_of(t);
 	bridge_unwatch(call);
 	if (by)
 		leg_bridge(by, NULL);
@@ -456,6 +461,7 @@ static int make_call(struct transfer *t)
 	to->only = only;
 	to->worker = t->call->worker;
 	to->transfer = t;
+	to->transferred = kind_of(t);
 	t->to = to;
 	t->is_asked = true;
 	str_copy(to->from, sizeof(to->from), str_of(targets.calling));

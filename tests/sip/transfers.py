@@ -455,6 +455,66 @@ def second_transfer_after_a_failed_one(context):
     site.handed_over()
 
 
+def provider_may_hand_on(context):
+    """A trunk sends REFER: with its own right, not with the phone's."""
+    box = SipBox(context, extra=TRUNKS)
+    first = Party(box, box.phone("first", 20, register=False,
+                                 domain=box.address), A_SPEECH)
+    alice, carol = (Party(box, box.phone(user), speech) for user, speech
+                    in (("alice", B_SPEECH), ("carol", C_SPEECH)))
+    connect(alice, first, "0111")
+    refer(first.call, f"sip:carol@{box.address}")
+    into = carol.has(carol.phone.incoming())
+    check("sip:alice@" in into.invite.get("from"), into.invite.get("from"))
+    carol.rtp.stream(into.media())
+    into.reply(200, "OK", rtp=carol.rtp)
+    into.expect_ack()
+    until(lambda: first.status_lines() == ["100 Trying", "200 OK"], 3,
+          "the trunk is not told")
+    check(first.call.bye().status == 200, "BYE refused")
+    talk(alice, carol, (first,))
+    check(alice.call.bye().status == 200, "BYE refused")
+    until(lambda: carol.ended, 3, "carol was not hung up")
+    box.no_calls_left()
+
+
+def attended_transfer_of_who_was_called_twice(context):
+    """Both calls came in at bob's: his legs are the box's own INVITEs."""
+    site = Site(context)
+    carol = site.target
+    bob = site.bob
+    bob.open_line()
+    _, into = connect(carol, bob, "bob")
+    refer(site.first, site.to(into))
+    site.expect_told("100 Trying", "200 OK")
+    until(lambda: site.has_ended(into), 3, "the second call is left")
+    site.handed_over()
+
+
+def early_only_names_no_call_that_is_up(context):
+    site = Site(context)
+    out, _ = site.consult()
+    refer(site.first, site.to(out) + "%3Bearly-only")
+    site.expect_told("100 Trying", "486 Busy Here")
+    hang_up_both(out, site.target)
+    site.resume()
+    site.as_before()
+
+
+def nonsense_in_replaces_is_told(context):
+    """Its own dialog, somebody else's, one that is no more."""
+    site = Site(context)
+    for call, line in ((site.first, "400 Bad Request"),
+                       (site.stays.call, "481 Call/Transaction Does Not Exist")):
+        site.bob.told.clear()
+        refer(site.first, site.to(call))
+        until(lambda: len(site.bob.told) == 2, 3, "too few NOTIFYs")
+        check(site.bob.status_lines()[1] == line,
+              f"told {site.bob.status_lines()}")
+    site.target.phone.nothing("INVITE", 0.2)
+    site.as_before()
+
+
 # ---- Replaces (RFC 3891) ----------------------------------------------------------
 
 def place_of(call, more=""):
@@ -691,6 +751,10 @@ def add_to(suite):
                      stranger_with_the_dialogs_names_transfers_nobody,
                      hosts_of_others_are_not_called,
                      second_transfer_after_a_failed_one,
+                     provider_may_hand_on,
+                     attended_transfer_of_who_was_called_twice,
+                     early_only_names_no_call_that_is_up,
+                     nonsense_in_replaces_is_told,
                      invite_takes_the_place_of_a_phone_in_a_call,
                      ringing_call_is_picked_up, replaces_that_may_not_be,
                      redirected_call_is_followed,

@@ -100,6 +100,27 @@ static void contacts_come_with_their_parameters(void **state)
 	assert_int_equal(v.contacts[1].reg_id, 0);
 }
 
+static void the_weight_of_a_contact_is_in_thousandths(void **state)
+{
+	static const struct {
+		const char *q;
+		unsigned n;
+	} cases[] = {{"", 1000},       {";q=1", 1000},   {";q=0", 0},
+		     {";q=0.7", 700},  {";q=0.05", 50},  {";q=0.125", 125},
+		     {";q=1.0", 1000}, {";q=1.9", 1000}, {";q=0.", 0}};
+	char text[512];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(
+			text, sizeof(text),
+			START("REGISTER") "Contact: <sip:a@10.0.0.1>%s\r\n" END,
+			cases[i].q);
+		see(text);
+		assert_int_equal(v.n_contacts, 1);
+		assert_int_equal(v.contacts[0].q, cases[i].n);
+	}
+}
+
 static void a_star_is_no_contact(void **state)
 {
 	see(START("REGISTER") "Contact: *\r\nExpires: 0\r\n" END);
@@ -310,6 +331,7 @@ int main(void)
 		TEST(a_request_is_seen_whole),
 		TEST(what_is_absent_is_told_apart_from_zero),
 		TEST(contacts_come_with_their_parameters),
+		TEST(the_weight_of_a_contact_is_in_thousandths),
 		TEST(a_star_is_no_contact),
 		TEST(times_are_clamped_and_never_wrap),
 		TEST(too_many_contacts_are_one_more_than_allowed),
