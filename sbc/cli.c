@@ -60,8 +60,13 @@ static int open_socket(const char *path)
 
 static int not_open(const char *path)
 {
-	fprintf(stderr, "sbc: no sbc answers at %s: %s\n", path,
-		strerror(errno));
+	int err = errno;
+
+	fprintf(stderr,
+		"sbc: no sbc answers at %s: %s; does it run?  --data DIR "
+		"names its data directory\n",
+		path, strerror(err));
+	errno = err;
 	switch (errno) {
 	case EACCES:
 	case EPERM:

@@ -22,7 +22,12 @@ static const char usage[] =
 	"usage: sbc header test FILE|- [--trunk TRUNK | --realm REALM]\n"
 	"                       [--direction in|out] [--config FILE] [--json]\n"
 	"\n"
-	"FILE holds a SIP request, as pasted from a log; - is standard input.\n";
+	"Tells what becomes of each header of a SIP request; nothing is sent.\n"
+	"It is pasted into FILE from a log; - is standard input.  --trunk or\n"
+	"--realm says on which side of the box, --direction whether it comes from\n"
+	"there (in) or goes there (out, as when it is not said).\n"
+	"\n"
+	"  sbc header test invite.txt --trunk provider\n";
 
 struct trial {
 	const char *config, *trunk, *realm, *direction, *file;

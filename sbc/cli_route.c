@@ -18,7 +18,13 @@
 static const char usage[] =
 	"usage: sbc route test NUMBER [--from REALM|PHONE|TRUNK]\n"
 	"                      [--calling NUMBER] [--method METHOD]\n"
-	"                      [--config FILE] [--json]\n";
+	"                      [--config FILE] [--json]\n"
+	"\n"
+	"Tells step by step where a call to NUMBER would go, and why; nothing is\n"
+	"sent.  --from says who calls, --calling the number shown.  FILE is\n" CLI_CONFIG
+	" when it is not said.\n"
+	"\n"
+	"  sbc route test 0301234567 --from 100\n";
 
 struct question {
 	const char *config, *from, *calling, *method, *number;

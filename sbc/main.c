@@ -15,28 +15,56 @@
 #include "version.h"
 
 static const char usage[] =
-	"usage: sbc run --config FILE --data DIR [--foreground]\n"
-	"       sbc check-config FILE\n"
-	"       sbc status|calls|phones|trunks [--json]\n"
-	"                [--data DIR | --socket PATH]\n"
-	"       sbc phones show NAME [--json] [...]\n"
-	"       sbc trunks show NAME [--json] [...]\n"
-	"       sbc phones history NAME [--at TIME | --from TIME --to TIME]\n"
-	"                          [--json] [...]\n"
-	"       sbc cdrs [--from TIME] [--to TIME] [--who TEXT] [--limit N]\n"
-	"                [--json | --csv | --jsonl] [...]\n"
-	"       sbc reload [--data DIR | --socket PATH]\n"
-	"       sbc route test NUMBER [--from REALM|PHONE|TRUNK] [...]\n"
-	"       sbc header test FILE|- [--trunk TRUNK] [--direction in|out] [...]\n"
-	"       sbc --version | --help\n"
+	"usage: sbc COMMAND [...]; sbc COMMAND --help tells its options\n"
 	"\n"
-	"The clients ask the sbc whose control socket is DIR/ctl, or PATH, or\n"
-	"$SBC_SOCKET, or /run/sbc/ctl.  See sbc(8) and sbc.conf(5).\n";
+	"The daemon:\n"
+	"  run --config FILE --data DIR   be the session border controller\n"
+	"  check-config FILE              all faults of a configuration\n"
+	"  reload                         take over the changed configuration\n"
+	"What it knows now:\n"
+	"  status                         listeners, store, alarms\n"
+	"  phones                         who is registered, from where\n"
+	"  phones show NAME               one phone and the way to it\n"
+	"  phones history NAME            when it could be reached, and when not\n"
+	"  calls                          calls, legs, codecs, packets\n"
+	"  trunks                         whether the providers work\n"
+	"  trunks show NAME               one of them, and its hosts\n"
+	"  cdrs                           who called whom, and how it ended\n"
+	"What it would do, by a configuration file:\n"
+	"  route test NUMBER              where a number goes, and why\n"
+	"  header test FILE|-             what becomes of a request's headers\n"
+	"\n"
+	"  --version, --help\n"
+	"\n"
+	"Questions go to the sbc whose control socket is DIR/ctl of --data DIR,\n"
+	"or --socket PATH, or $SBC_SOCKET, or /run/sbc/ctl.  --json is for\n"
+	"programs.  See sbc(8) and sbc.conf(5).\n";
+
+#define RUN_WORDS "--config FILE --data DIR [--foreground]"
 
 static int bad_usage(const char *why)
 {
 	fprintf(stderr, "sbc: %s\n%s", why, usage);
 	return EXIT_USAGE;
+}
+
+/* Whoever knows the command needs no list of them. */
+static int bad_use_of(const char *command, const char *what)
+{
+	fprintf(stderr, "usage: sbc %s %s\n", command, what);
+	return EXIT_USAGE;
+}
+
+static bool wants_help(int argc, char **argv)
+{
+	return argc == 2 &&
+	       (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"));
+}
+
+static int help(const char *command, const char *what)
+{
+	printf("usage: sbc %s %s\n", command, what);
+	return EXIT_OK;
 }
 
 static int run(int argc, char **argv)
@@ -50,6 +78,8 @@ static int run(int argc, char **argv)
 	const char *config = NULL, *data = NULL;
 	int opt;
 
+	if (wants_help(argc, argv))
+		return help("run", RUN_WORDS);
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (opt) {
 		case 'c':
@@ -61,11 +91,11 @@ static int run(int argc, char **argv)
 		case 'f': /* it never forks; kept for clarity in units */
 			break;
 		default:
-			return bad_usage("run: unknown option");
+			return bad_use_of("run", RUN_WORDS);
 		}
 	}
 	if (!config || !data || optind != argc)
-		return bad_usage("run needs --config FILE and --data DIR");
+		return bad_use_of("run", RUN_WORDS);
 	return sbc_run(config, data);
 }
 
@@ -75,8 +105,10 @@ static int check_config(int argc, char **argv)
 	struct config *config;
 	int err;
 
+	if (wants_help(argc, argv))
+		return help("check-config", "FILE");
 	if (argc != 2)
-		return bad_usage("check-config needs one FILE");
+		return bad_use_of("check-config", "FILE");
 	err = config_load(&config, argv[1], &errs);
 	/* The faults are what was asked for: they belong on standard output. */
 	for (size_t i = 0; i < errs.n; i++)
