@@ -156,9 +156,11 @@ static void info(void *arg, struct leg *leg, const struct sip_view *view)
 {
 	struct call *call = arg;
 	struct leg *to = other(call, leg);
+	int err = to ? leg_press(to, view) : -EPROTO;
 
-	if (!to || leg_info(to, view))
-		leg_info_answer(leg, 480);
+	if (err == -EOPNOTSUPP && !leg_info(to, view))
+		return; /* info_answered() */
+	leg_info_answer(leg, !err ? 200 : err == -EINVAL ? 400 : 480);
 }
 
 static void info_answered(void *arg, struct leg *leg, int status)

@@ -364,6 +364,8 @@ static int create(struct leg **out, const struct leg_conf *conf, bool incoming,
 		.port_rest_s = conf->realm->port_rest_s,
 		.worker = conf->worker,
 		.latch_open = conf->realm->latch == CONF_LATCH_OPEN,
+		.key = key_pressed,
+		.key_arg = leg,
 	};
 	session_init(leg, conf->policy);
 	leg->incoming = incoming;

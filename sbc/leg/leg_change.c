@@ -93,6 +93,7 @@ void change_release(struct leg *leg)
 	own_release(leg);
 	session_release(leg);
 	info_release(leg);
+	keys_release(leg);
 }
 
 /* The 2xx to the peer's re-INVITE was ACKed. */

@@ -42,8 +42,10 @@ int offer_read(struct leg *leg, const struct sip_view *view, struct sdp **out)
 	if (!view)
 		return 0;
 	status = read_body(leg, view, out);
-	if (*out)
+	if (*out) {
 		policy_strip(leg, *out);
+		keys_read(leg, out);
+	}
 	flow_judge(leg, view, *out);
 	return status;
 }
@@ -178,6 +180,8 @@ int offer_write(struct leg *leg, const struct sdp *from,
 	int err;
 
 	fit_lines(leg, from, offer, &fitted);
+	if (!offer)
+		keys_offered(leg, &fitted);
 	err = policy_fit(leg, &fitted, !offer, formats);
 	if (err)
 		return err;
@@ -326,6 +330,7 @@ static void tell_media(struct leg *leg, unsigned i, const struct sdp_media *m)
 	if (!is_forbidden(leg, &m->rtcp))
 		r.rtcp = m->rtcp;
 	sdp_payload_types(m, r.payload_types);
+	keys_remote(leg, m, &r);
 	r.payload_types[0] |= leg->sent_types[i][0];
 	r.payload_types[1] |= leg->sent_types[i][1];
 	line->held = way != SDP_SENDRECV;

@@ -28,6 +28,7 @@ int policy_init(struct leg *leg, const struct conf_policy *conf)
 	if (!conf)
 		return 0;
 	p->sdp.media = conf->media;
+	leg->keys.option = conf->dtmf;
 	p->ptime_ms = conf->ptime_ms;
 	bytes = conf->n_codecs * sizeof(*conf->codecs);
 	if (!bytes)
@@ -84,6 +85,7 @@ int policy_fit(const struct leg *leg, struct sdp *sdp, bool is_offer,
 		left++;
 		m->formats = mem[i];
 		m->n_formats = n;
+		keys_fit(leg, m, is_offer);
 		if (leg->policy.ptime_ms && str_eq_c(m->type, "audio"))
 			m->ptime = leg->policy.ptime_ms;
 	}

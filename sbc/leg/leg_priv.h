@@ -114,6 +114,25 @@ struct leg_policy {
 	unsigned ptime_ms;                /* 0 = as the other side says */
 };
 
+enum { LEG_KEYS = 16 };
+
+/* Pressed keys: leg_keys.c. */
+struct key_type {
+	uint8_t type;
+	unsigned clock;
+};
+
+struct leg_keys {
+	enum conf_dtmf option;
+	bool by_info;  /* the peer is told of them, and reads of no events */
+	bool is_known; /* @types are what was offered */
+	struct key_type types[MEDIA_EVENTS];
+	unsigned n_types;
+	struct media_key waiting[LEG_KEYS];
+	unsigned n_waiting;
+	struct sip_txn *info;
+};
+
 /* One m= line as it was when the leg ended. */
 struct leg_final {
 	struct addr local;
@@ -230,6 +249,7 @@ struct leg {
 	unsigned n_sent;   /* m-lines of our last description */
 	unsigned n_agreed; /* m-lines of the session: they never get fewer */
 	struct leg_policy policy;
+	struct leg_keys keys;
 	struct leg_final *final; /* n_lines; NULL = the leg is not over */
 };
 
@@ -421,6 +441,20 @@ int reason_status(const char *reason, int otherwise);
 /* leg_info.c */
 void info_in(struct leg *leg, struct sip_txn *txn, const struct sip_view *view);
 void info_release(struct leg *leg);
+
+/* leg_keys.c */
+/* What the peer described, completed by the events that we tell it of. */
+void keys_read(struct leg *leg, struct sdp **sdp);
+/* The peer is offered @from. */
+void keys_offered(struct leg *leg, const struct sdp *from);
+/* @m without the events that the peer is not to see; its formats are changed
+ * in place. */
+void keys_fit(const struct leg *leg, struct sdp_media *m, bool is_offer);
+/* What of @m the media has to know. */
+void keys_remote(const struct leg *leg, const struct sdp_media *m,
+		 struct media_remote *r);
+void key_pressed(void *leg, const struct media_key *key); /* media_key_fn */
+void keys_release(struct leg *leg);
 
 /* leg_timer.c */
 void session_init(struct leg *leg, const struct conf_policy *policy);

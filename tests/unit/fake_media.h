@@ -18,11 +18,16 @@ struct media_stream {
 	struct media_stream *partner;
 	struct media_stats stats;
 	unsigned told; /* how often media_stream_remote() was called */
+	media_key_fn key;
+	void *key_arg;
+	struct media_key pressed; /* the last that it was to play */
+	unsigned n_pressed;
 };
 
 static struct {
 	uint16_t next_port; /* 0 = none is free */
 	unsigned open;
+	int press_err; /* what media_stream_press() says */
 	unsigned most; /* that may be open; 0 = any number */
 	struct media_stream *last;
 } fake_media;
@@ -47,6 +52,8 @@ int media_stream_open(struct media_stream **out, struct media *m,
 	    (fake_media.most && fake_media.open >= fake_media.most))
 		return -EADDRNOTAVAIL;
 	s = calloc(1, sizeof(*s));
+	s->key = conf->key;
+	s->key_arg = conf->key_arg;
 	s->rtp = s->rtcp = conf->local;
 	addr_set_port(&s->rtp, fake_media.next_port);
 	addr_set_port(&s->rtcp, fake_media.next_port + 1);
@@ -93,6 +100,17 @@ void media_stream_bridge(struct media_stream *a, struct media_stream *b)
 int media_stream_move(struct media_stream **s, unsigned worker)
 {
 	media_stream_bridge(*s, NULL);
+	return 0;
+}
+
+int media_stream_press(struct media_stream *s, const struct media_key *key)
+{
+	if (!s->remote.events[0].rate || s->remote.tells_keys)
+		return -EOPNOTSUPP;
+	if (fake_media.press_err)
+		return fake_media.press_err;
+	s->pressed = *key;
+	s->n_pressed++;
 	return 0;
 }
 
