@@ -295,6 +295,40 @@ bool dialog_forked(struct sip_stack *sip, msg_t *msg, const sip_t *s)
 	return true;
 }
 
+static bool is_its_flow(const struct sip_dialog *d, const struct sip_flow *f)
+{
+	return d->flow.transport == f->transport &&
+	       addr_equal(&d->flow.remote, &f->remote);
+}
+
+/*
+ * The library counts the peer's CSeq on before anybody can ask who sent it; a
+ * stranger's high one would shut the peer out of its own dialog.  So what comes
+ * from elsewhere goes past the library, and the dialog's owner judges it.
+ */
+bool dialog_from_elsewhere(struct sip_stack *sip, msg_t *msg, sip_t *s)
+{
+	struct sip_dialog *d;
+	struct sip_txn *txn;
+	nta_leg_t *leg;
+
+	if (!s->sip_to->a_tag || !s->sip_from->a_tag ||
+	    s->sip_request->rq_method == sip_method_ack ||
+	    s->sip_request->rq_method == sip_method_cancel)
+		return false;
+	leg = nta_leg_by_dialog(sip->agent, NULL, s->sip_call_id,
+				s->sip_from->a_tag, NULL, s->sip_to->a_tag,
+				NULL);
+	d = leg ? nta_leg_magic(leg, dialog_on_request) : NULL;
+	if (!d || is_its_flow(d, &sip->now.flow) ||
+	    nta_incoming_find(sip->agent, s, s->sip_via)) /* a repeated one */
+		return false;
+	msg_ref(msg); /* the transaction takes one */
+	if (!txn_from_message(&txn, sip, msg))
+		sip_dialog_take(d, txn);
+	return true;
+}
+
 static int fork_leg(struct sip_dialog *d, const struct sip_dialog *from,
 		    const sip_t *s)
 {

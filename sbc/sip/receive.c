@@ -398,7 +398,7 @@ static bool request_enter(struct sip_stack *sip, msg_t *msg, sip_t *s)
 		answer_verdict(sip, msg, &v);
 	else
 		disguise_prack(s);
-	return !v.status;
+	return !v.status && !dialog_from_elsewhere(sip, msg, s);
 }
 
 bool receive_enter(void *arg, tport_t *tport, msg_t *msg)

@@ -364,6 +364,9 @@ uint32_t dialog_next_cseq(struct sip_dialog *d, enum sip_method method);
 /* Is @msg, a request with a To-tag but of no dialog, a forked NOTIFY?  Then
  * it takes it. */
 bool dialog_forked(struct sip_stack *sip, msg_t *msg, const sip_t *s);
+/* A request inside a dialog that comes along another flow than the dialog's:
+ * it is dealt with, @msg is still the caller's. */
+bool dialog_from_elsewhere(struct sip_stack *sip, msg_t *msg, sip_t *s);
 /* End a call that nobody wants: ACK the 2xx @answer to INVITE @txn, then
  * BYE. */
 void dialog_ack_and_bye(struct sip_txn *txn, const sip_t *answer);

@@ -435,7 +435,7 @@ def say_inside(thief, call, method, sdp):
                "SUBSCRIBE": (("Event", "dialog"),)}.get(method, ())
     if method == "CANCEL":  # as if it were the call's own
         ident = call.last_invite.branch if call.last_invite else ident
-    cseq = call.cseq + (method not in ("ACK", "CANCEL"))
+    cseq = call.cseq if method in ("ACK", "CANCEL") else 2000000000
     if thief.digest.challenge and method not in ("ACK", "CANCEL"):
         headers += (("Authorization",
                      thief.digest.header(method, call.target)),)

@@ -170,6 +170,31 @@ static void an_old_cseq_is_refused(void **state)
 	assert_int_equal(rig->in_dialog, 1);
 }
 
+/* Who only overheard the names of a dialog cannot shut its peer out. */
+static void a_cseq_from_elsewhere_is_heard_but_does_not_count(void **state)
+{
+	struct rig *rig = *state;
+	struct addr elsewhere;
+	char tag[512];
+	int peer = rig->fd;
+
+	be_called(rig, "", tag);
+	rig->fd = rig_socket(&elsewhere, SOCK_DGRAM);
+	rig_request_send(rig, "INFO", "s1", "call-1", 2000000000, tag, "");
+	assert_int_equal(rig->in_dialog, 1);
+	assert_true(addr_equal(&rig->last_flow.remote, &elsewhere));
+	assert_int_equal(rig_status(rig), 200);
+	/* Repeated, it is answered once more, and heard once. */
+	rig_request_send(rig, "INFO", "s1", "call-1", 2000000000, tag, "");
+	assert_int_equal(rig->in_dialog, 1);
+	assert_int_equal(rig_status(rig), 200);
+	close(rig->fd);
+	rig->fd = peer;
+	rig_request_send(rig, "INFO", "s2", "call-1", 11, tag, "");
+	assert_int_equal(rig->in_dialog, 2);
+	assert_int_equal(rig_status(rig), 200);
+}
+
 static void a_dialog_that_is_gone_knows_nothing(void **state)
 {
 	struct rig *rig = *state;
@@ -570,6 +595,7 @@ int main(void)
 		TEST(another_tag_is_another_dialog),
 		TEST(a_request_without_our_tag_is_not_of_the_dialog),
 		TEST(an_old_cseq_is_refused),
+		TEST(a_cseq_from_elsewhere_is_heard_but_does_not_count),
 		TEST(a_dialog_that_is_gone_knows_nothing),
 		TEST(the_called_side_sends_requests_too),
 		TEST(a_record_route_becomes_the_route),
