@@ -150,16 +150,16 @@ int call_add_leg(struct call *call, struct leg *leg)
 	return -ENOSPC;
 }
 
-int call_peer(const struct calls *calls, const char *realm, const char *peer,
+int call_peer(const struct config *config, const char *realm, const char *peer,
 	      bool is_trunk, struct registrar_peer *out)
 {
 	*out = (struct registrar_peer){
-		.realm = config_realm(calls->config, realm),
+		.realm = config_realm(config, realm),
 	};
 	if (is_trunk)
-		out->trunk = config_trunk(calls->config, peer);
+		out->trunk = config_trunk(config, peer);
 	else
-		out->phone = config_phone(calls->config, peer);
+		out->phone = config_phone(config, peer);
 	return out->realm && (out->trunk || out->phone) ? 0 : -ENOENT;
 }
 

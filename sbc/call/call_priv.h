@@ -232,7 +232,7 @@ int call_add_leg(struct call *call, struct leg *leg);
 /* @leg goes from one call to another, as none of its two parties. */
 void call_move_leg(struct call *to, struct call *from, struct leg *leg);
 /* Whoever is called @peer there, as if it had sent a request.  -ENOENT. */
-int call_peer(const struct calls *calls, const char *realm, const char *peer,
+int call_peer(const struct config *config, const char *realm, const char *peer,
 	      bool is_trunk, struct registrar_peer *out);
 /* The call is ending for @cause (the first one counts). */
 void call_ending(struct call *call, const char *cause);
@@ -337,11 +337,12 @@ int replace_admit(struct calls *calls, const struct sip_view *view,
 void replace_begin(struct call *call, struct leg *named);
 
 /* call_setup.c */
-/* Where @caller's request to @user at @host ("" = ours) goes, with @from as the
- * number that calls: 0, or the status to refuse it with.  *@only as in struct
- * call. */
-int setup_find_targets(struct calls *calls, const struct registrar_peer *caller,
-		       const char *host, const char *user, const char *from,
+/* Where @caller's request to @user at @host ("" = ours) goes by @config, which
+ * @to lives as long as, with @from as the number that calls: 0, or the status
+ * to refuse it with.  *@only as in struct call. */
+int setup_find_targets(struct calls *calls, const struct config *config,
+		       const struct registrar_peer *caller, const char *host,
+		       const char *user, const char *from,
 		       struct route_result *to, uint64_t *only);
 void setup_next_target(struct call *call);
 /* The caller is refused with @status. */

@@ -60,7 +60,8 @@ bool redirect_is_pending(const struct call *call)
 	return call->next_redirect < call->n_redirects;
 }
 
-/* Where @r leads; the status when it leads nowhere. */
+/* Where @r leads, by the snapshot that the call holds: a later one may be gone
+ * while the target still rings.  The status when it leads nowhere. */
 static int resolve(struct call *call, const struct call_redirect *r)
 {
 	struct registrar_peer by;
@@ -68,10 +69,10 @@ static int resolve(struct call *call, const struct call_redirect *r)
 	uint64_t only;
 	int status;
 
-	if (call_peer(call->owner, r->realm, r->peer, r->is_trunk, &by))
+	if (call_peer(call->config, r->realm, r->peer, r->is_trunk, &by))
 		return 480;
-	status = setup_find_targets(call->owner, &by, r->host, r->user,
-				    call->targets.calling, &to, &only);
+	status = setup_find_targets(call->owner, call->config, &by, r->host,
+				    r->user, call->targets.calling, &to, &only);
 	if (status)
 		return status;
 	call->targets = to;

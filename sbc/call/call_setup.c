@@ -138,7 +138,8 @@ static int admit(struct calls *calls, const struct sip_view *view,
 		return 400; /* RFC 3261 8.1.1.8 */
 	if (!user)
 		return 404;
-	status = setup_find_targets(calls, caller, view->uri.host, user,
+	status = setup_find_targets(calls, calls->config, caller,
+				    view->uri.host, user,
 				    calling(caller, view, from_mem), to, only);
 	if (!status && !to->emergency && !admit_caller(calls, caller))
 		return 503;
@@ -187,8 +188,9 @@ static void name_parties(struct call *call, const struct sip_view *view)
 	call->display = clean_display(view->from_display);
 }
 
-int setup_find_targets(struct calls *calls, const struct registrar_peer *caller,
-		       const char *host, const char *user, const char *from,
+int setup_find_targets(struct calls *calls, const struct config *config,
+		       const struct registrar_peer *caller, const char *host,
+		       const char *user, const char *from,
 		       struct route_result *to, uint64_t *only)
 {
 	const struct binding *named = named_by(calls, caller, user);
@@ -206,9 +208,9 @@ int setup_find_targets(struct calls *calls, const struct registrar_peer *caller,
 
 	*only = named ? named->id : 0;
 	if (named)
-		aim_at(to, calls->config, named, from);
+		aim_at(to, config, named, from);
 	else
-		route_decide(to, calls->config, &ask, NULL);
+		route_decide(to, config, &ask, NULL);
 	if (to->kind == ROUTE_NONE)
 		return 404;
 	return is_reachable(calls, to) ? 0 : 480;

@@ -443,12 +443,12 @@ static int make_call(struct transfer *t)
 	int status;
 
 	/* Whose right it is to call: that of who asked for it. */
-	if (call_peer(calls, leg_realm(t->by), leg_peer(t->by),
+	if (call_peer(calls->config, leg_realm(t->by), leg_peer(t->by),
 		      leg_is_trunk(t->by), &caller))
 		return 403;
-	status = setup_find_targets(calls, &caller, t->refer_to.host,
-				    t->refer_to.user, shown_caller(t), &targets,
-				    &only);
+	status = setup_find_targets(calls, calls->config, &caller,
+				    t->refer_to.host, t->refer_to.user,
+				    shown_caller(t), &targets, &only);
 	if (status)
 		return status;
 	if (!targets.emergency && !admit_caller(calls, &caller))

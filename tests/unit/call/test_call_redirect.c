@@ -131,6 +131,51 @@ static void who_cancels_is_not_sent_elsewhere(void **state)
 	assert_int_equal(calls_count(rig->calls), 0);
 }
 
+/* Numbers that begin with 0 go to another trunk now. */
+static void reload(struct rig *rig)
+{
+	static const char text[] = "config sbc 'global'\n"
+				   "	option schema '1'\n"
+				   "config realm 'lan'\n"
+				   "config phone '100'\n"
+				   "	option password 'secret-a'\n"
+				   "config phone '101'\n"
+				   "	option password 'secret-b'\n"
+				   "config trunk 'backup'\n"
+				   "	option realm 'lan'\n"
+				   "	option host '198.51.100.6'\n"
+				   "config route 'out'\n"
+				   "	option match '0.'\n"
+				   "	list to 'backup'\n";
+	struct conf_errors errs = {0};
+	struct config *config;
+
+	assert_int_equal(config_parse(&config, "test", STR(text), &errs), 0);
+	calls_set_config(rig->calls, config);
+	config_unref(config); /* the calls have it alone */
+}
+
+static void a_call_goes_on_by_the_routes_that_it_began_with(void **state)
+{
+	struct rig *rig = *state;
+	struct sip_txn *a = invite(rig, "101", OFFER);
+	char host[ADDR_TEXT_MAX];
+
+	reload(rig);
+	name(0, "sip:0123@sbc", 1000);
+	redirect(last_invite(), 302, 1);
+	assert_string_equal(
+		addr_fmt_host(&last_invite()->dialog->conf.flow.remote, host),
+		"198.51.100.5");
+	reload(rig); /* what the first one brought is freed */
+	fake_response(last_invite(), 503, NULL);
+	assert_string_equal(
+		addr_fmt_host(&last_invite()->dialog->conf.flow.remote, host),
+		"198.51.100.6");
+	fake_response(last_invite(), 200, ANSWER);
+	assert_int_equal(fake_answer(a)->status, 200);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -142,6 +187,7 @@ int main(void)
 		T(a_loop_ends),
 		T(a_global_failure_ends_the_search),
 		T(who_cancels_is_not_sent_elsewhere),
+		T(a_call_goes_on_by_the_routes_that_it_began_with),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
