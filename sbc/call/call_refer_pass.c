@@ -112,8 +112,12 @@ int refer_pass(struct call *call, struct leg *by, const struct sip_refer_to *to)
 			 str_of(leg_peer(other)));
 	buf_init(&b, referred_by, sizeof(referred_by));
 	buf_puts(&b, "<sip:");
-	sip_put_user(&b, by == call->a ? call->from : call->to);
-	buf_printf(&b, "@%s>", host);
+	if (by == call->a && call->identity.hidden) {
+		buf_puts(&b, "anonymous@anonymous.invalid>");
+	} else {
+		sip_put_user(&b, by == call->a ? call->from : call->to);
+		buf_printf(&b, "@%s>", host);
+	}
 	return leg_refer(other, text, referred_by);
 }
 

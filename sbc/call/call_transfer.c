@@ -93,6 +93,18 @@ static const char *name_of_by(const struct transfer *t)
 	return t->stays == t->call->a ? t->call->to : t->call->from;
 }
 
+/* A caller that wants to stay unknown does so to whom it hands on, and to whom
+ * it is handed on. */
+static bool is_stays_hidden(const struct transfer *t)
+{
+	return t->stays == t->call->a && t->call->identity.hidden;
+}
+
+static bool is_by_hidden(const struct transfer *t)
+{
+	return t->stays != t->call->a && t->call->identity.hidden;
+}
+
 bool transfer_referred_by(const struct call *call, const struct leg_conf *to,
 			  const struct sip_flow *flow, char mem[REFERRED_BYTES])
 {
@@ -102,7 +114,7 @@ bool transfer_referred_by(const struct call *call, const struct leg_conf *to,
 	struct buf b;
 
 	if (!transfer_brings(call) || (to->is_trunk && !trunk) ||
-	    (trunk && !trunk->trust_identity))
+	    (trunk && !trunk->trust_identity) || is_by_hidden(call->transfer))
 		return false;
 	buf_init(&b, mem, REFERRED_BYTES);
 	buf_puts(&b, "<sip:");
@@ -462,6 +474,7 @@ static int make_call(struct transfer *t)
 	to->worker = t->call->worker;
 	to->transfer = t;
 	to->transferred = kind_of(t);
+	to->identity.hidden = is_stays_hidden(t);
 	t->to = to;
 	t->is_asked = true;
 	str_copy(to->from, sizeof(to->from), str_of(targets.calling));

@@ -181,6 +181,69 @@ static void a_history_is_told_as_diversions_newest_first(void **state)
 	assert_true(first < second);
 }
 
+/* ---- handed on --------------------------------------------------------------- */
+
+static void refer(struct sip_txn *by, const struct sip_flow *flow,
+		  const char *to)
+{
+	struct sip_header refer_to[] = {{"Refer-To", to}, {NULL, NULL}};
+
+	fake.headers = refer_to;
+	fake_in_dialog(by->dialog, SIP_REFER, flow, NULL);
+	fake.headers = NULL;
+}
+
+/* A caller that hides talks to 101. */
+static struct sip_txn *hide_and_talk(struct rig *rig, struct sip_txn **b)
+{
+	struct sip_txn *a;
+
+	fake.headers = hidden;
+	a = establish(rig, b);
+	fake.headers = NULL;
+	return a;
+}
+
+static void who_hides_is_unknown_to_whom_he_is_handed_on(void **state)
+{
+	struct rig *rig = *state;
+	struct sip_txn *b;
+
+	come_from(rig, "198.51.100.6:5060");
+	hide_and_talk(rig, &b);
+	refer(b, &rig->flow_b, "<sip:0123@sbc>");
+	assert_non_null(strstr(sent()->dialog->target, "sip:0123@"));
+	assert_string_equal(sent()->dialog->local_user, "anonymous");
+	assert_true(has("Privacy: id"));
+	assert_false(has("4930777"));
+}
+
+static void who_hides_hands_on_without_a_name(void **state)
+{
+	struct rig *rig = *state;
+	struct sip_txn *a, *b;
+
+	a = hide_and_talk(rig, &b);
+	refer(a, &rig->flow_a, "<sip:8123@sbc>");
+	assert_non_null(strstr(sent()->dialog->target, "sip:8123@"));
+	assert_false(has("Referred-By"));
+}
+
+static void who_hides_is_not_named_in_a_refer_that_is_passed(void **state)
+{
+	struct rig *rig = *state;
+	struct conf_realm *realm =
+		(struct conf_realm *)config_realm(rig->config, "lan");
+	struct sip_txn *a, *b;
+
+	realm->policy.refer = CONF_REFER_PASS;
+	a = hide_and_talk(rig, &b);
+	refer(a, &rig->flow_a, "<sip:8123@sbc>");
+	assert_ptr_equal(fake_request(SIP_REFER)->dialog, b->dialog);
+	assert_non_null(strstr(fake_request(SIP_REFER)->headers,
+			       "Referred-By: <sip:anonymous@"));
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup_trust, teardown)
@@ -194,6 +257,9 @@ int main(void)
 		T(whom_a_trusted_trunk_hides_no_phone_sees),
 		T(diversions_go_from_trust_to_trust_without_hosts),
 		T(a_history_is_told_as_diversions_newest_first),
+		T(who_hides_is_unknown_to_whom_he_is_handed_on),
+		T(who_hides_hands_on_without_a_name),
+		T(who_hides_is_not_named_in_a_refer_that_is_passed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
