@@ -96,13 +96,16 @@ struct path_played {
 	mono_ms due, last; /* first looked at; last packet */
 };
 
+struct path;
+
 /* Pressed keys that change their form here (path_keys.c). */
 struct path_keys {
 	bool tells; /* the peer is told by SIP */
 	struct media_event events[MEDIA_EVENTS];
 	struct path_heard heard;
 	struct path_played played;
-	struct key_ring told, wanted; /* to and from the control thread */
+	struct key_ring told, wanted;     /* to and from the control thread */
+	void (*has_told)(struct path *p); /* there is a new one */
 };
 
 /* One end: what comes in here goes out at @partner.  What each packet needs
@@ -134,7 +137,6 @@ struct path_packet {
 	struct addr from;
 	mono_ms now;
 	bool on_rtcp_port;
-	bool has_key; /* out: keys.told of the partner has a new one */
 };
 
 /* Send the packet from a port of @out to @to. */

@@ -150,21 +150,24 @@ static bool hear_event(struct path_keys *k, const struct path_packet *pkt,
 	return was_told;
 }
 
-static bool take_out(struct path *in, struct path_keys *k,
-		     struct path_packet *pkt, const struct rtp_hdr *h)
+static bool take_out(struct path *in, struct path *out,
+		     const struct path_packet *pkt, const struct rtp_hdr *h)
 {
+	struct path_keys *k = &out->keys;
+	bool is_news = false;
 	const struct media_event *type = event_type(k, h->payload_type);
 
 	if (!type) {
 		if (k->heard.is_open && pkt->now - k->heard.last >= LOST_MS)
-			pkt->has_key = tell(k);
-		return true;
-	}
-	if (h->payload_bytes < EVENT_BYTES)
+			is_news = tell(k);
+	} else if (h->payload_bytes < EVENT_BYTES) {
 		path_add(&in->n.malformed, 1);
-	else
-		pkt->has_key = hear_event(k, pkt, h, type);
-	return false;
+	} else {
+		is_news = hear_event(k, pkt, h, type);
+	}
+	if (is_news && k->has_told)
+		k->has_told(out);
+	return !type;
 }
 
 /* ---- towards a peer that takes events -------------------------------------- */
@@ -281,7 +284,7 @@ bool path_keys_walk(struct path *in, struct path *out, struct path_packet *pkt,
 		    const struct rtp_hdr *h)
 {
 	if (out->keys.tells)
-		return take_out(in, &out->keys, pkt, h);
+		return take_out(in, out, pkt, h);
 	put_in(&out->keys, pkt, h);
 	path_look_for_keys(out);
 	return true;

@@ -29,12 +29,14 @@ static unsigned count_workers(const struct media_conf *conf)
 					    : (unsigned)n;
 }
 
-void media_has_key(const struct media *m)
+void media_has_key(struct path *p)
 {
+	const struct media_stream *s =
+		container_of(p, const struct media_stream, path);
 	uint64_t one = 1;
 
 	/* Full means that it is known already. */
-	if (write(m->key_fd, &one, sizeof(one)) < 0)
+	if (write(s->media->key_fd, &one, sizeof(one)) < 0)
 		return;
 }
 

@@ -98,8 +98,8 @@ struct media {
 /* The pairs of @conf's realm, made or changed as @conf says. */
 int media_ports(struct media *m, struct ports **out,
 		const struct media_stream_conf *conf);
-/* A stream of @m has a new key.  Worker. */
-void media_has_key(const struct media *m);
+/* The stream of @p has a new key to tell.  Worker. */
+void media_has_key(struct path *p);
 /* Free what the workers have let go of. */
 void media_collect(struct media *m);
 /* Is @a, or the even port below it, an RTP address of a stream? */

@@ -191,6 +191,7 @@ static int create(struct media_stream **out, struct media *m,
 	s->latch_open = conf->latch_open;
 	s->key = conf->key;
 	s->key_arg = conf->key_arg;
+	s->path.keys.has_told = media_has_key;
 	path_open_latch(&s->path, conf->latch_open);
 	err = media_ports(m, &s->ports, conf);
 	for (int i = 0; i < 2 && !err; i++)
@@ -383,6 +384,7 @@ static int create_like(struct media_stream **out,
 	s->latch_open = old->latch_open;
 	s->key = old->key;
 	s->key_arg = old->key_arg;
+	s->path.keys.has_told = media_has_key;
 	path_open_latch(&s->path, old->latch_open);
 	for (int i = 0; i < 2; i++) {
 		s->local[i] = old->local[i];

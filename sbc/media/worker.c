@@ -322,8 +322,6 @@ static void relay_one(struct worker *w, uintptr_t mark, mono_ms now)
 	pkt.n = n <= PACKET_BYTES ? (size_t)n : 0; /* cut off: malformed */
 	if (path_walk(&s->path, &pkt, &hop))
 		send_on(&hop, w->packet, pkt.n);
-	if (pkt.has_key)
-		media_has_key(s->media);
 }
 
 static bool is_port_unreachable(const struct sock_extended_err *e)
