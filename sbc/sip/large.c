@@ -134,7 +134,10 @@ static void waited(void *arg)
 {
 	struct large *large = arg;
 
-	if (!is_connected(large->txn))
+	/* Who has taken it, and says nothing, may be at work on it. */
+	if (is_connected(large->txn))
+		large_clear(large->txn);
+	else
 		fall_back(large);
 }
 

@@ -170,6 +170,26 @@ static void a_connection_that_is_not_made_is_not_waited_for(void **state)
 	close(listener);
 }
 
+/* It has the request: who is silent then is silent over UDP as well, and may
+ * be at work on it. */
+static void who_took_it_and_is_silent_is_not_asked_again(void **state)
+{
+	struct rig *rig = *state;
+	int listener = peer_listens(rig, 1), fd;
+
+	invite(rig, 2000);
+	fd = accept(listener, NULL, NULL);
+	assert_true(tcp_recv(rig, fd) > ABOVE);
+	rig_advance(rig, 2000);
+	rig_advance(rig, 40000);
+	assert_false(rig_recv(rig));
+	assert_int_equal(rig->answers, 1);
+	assert_int_equal(rig->last_status, 408);
+	close(fd);
+	close(listener);
+	rig_turn(rig);
+}
+
 static void what_is_released_meanwhile_is_forgotten(void **state)
 {
 	struct rig *rig = *state;
@@ -193,6 +213,7 @@ int main(void)
 		TEST(where_tcp_is_refused_it_goes_over_udp),
 		TEST(who_refused_is_not_tried_again_for_a_while),
 		TEST(a_connection_that_is_not_made_is_not_waited_for),
+		TEST(who_took_it_and_is_silent_is_not_asked_again),
 		TEST(what_is_released_meanwhile_is_forgotten),
 	};
 
