@@ -293,6 +293,28 @@ int hosts_init(struct trunk *t)
 	return names_init(t);
 }
 
+static bool is_written(const struct conf_trunk *conf, const char *name)
+{
+	for (unsigned i = 0; i < conf->n_hosts; i++) {
+		if (!strcmp(conf->hosts[i].name, name))
+			return true;
+	}
+	return false;
+}
+
+/* What the admin took out of the section is the trunk's no more, at once; the
+ * addresses of a name that stays are, until it is known again. */
+static void drop_the_unwritten(struct trunk *t)
+{
+	list_for_each_safe (pos, &t->hosts) {
+		struct trunk_host *h = list_entry(pos, struct trunk_host, node);
+
+		if (h->gone_at &&
+		    (h->is_literal || !is_written(t->conf, h->name)))
+			host_free(h);
+	}
+}
+
 void hosts_renew(struct trunk *t)
 {
 	mono_ms now = clock_mono();
@@ -301,6 +323,7 @@ void hosts_renew(struct trunk *t)
 	list_for_each (pos, &t->hosts)
 		list_entry(pos, struct trunk_host, node)->gone_at = now;
 	want_literals(t);
+	drop_the_unwritten(t);
 	stop_the_gone(t);
 	if (names_init(t))
 		log_error("trunk.no_memory", kv_s("trunk", t->conf->name));

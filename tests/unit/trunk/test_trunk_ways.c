@@ -226,6 +226,24 @@ static void another_realm_or_transport_is_not_the_trunks(void **state)
 	assert_null(trunks_by_source(rig->trunks, "wan", &a, CONF_TCP));
 }
 
+static void what_the_admin_takes_away_is_the_trunks_no_more(void **state)
+{
+#define DOMAIN TRUNK "	option domain 'itsp.example'\n"
+#define SECOND "	list peer '192.0.2.2 20'\n"
+#define NAME   "	list peer 'sip.example.net 30'\n"
+	static const char *const answer[] = {"198.51.100.1:5060"};
+	struct rig *rig = *state;
+
+	use(rig, DOMAIN "	list peer '192.0.2.1 10'\n" SECOND NAME);
+	resolve(answer, 1);
+	reload(rig, DOMAIN SECOND NAME);
+	assert_false(is_itsp(rig, "192.0.2.1:5060"));
+	assert_true(is_itsp(rig, "192.0.2.2:5060"));
+	assert_true(is_itsp(rig, "198.51.100.1:5060")); /* it is asked for */
+	reload(rig, DOMAIN SECOND);
+	assert_false(is_itsp(rig, "198.51.100.1:5060"));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -247,6 +265,7 @@ int main(void)
 		T(a_name_that_does_not_exist_is_said),
 		T(a_written_port_is_kept_to_on_udp),
 		T(another_realm_or_transport_is_not_the_trunks),
+		T(what_the_admin_takes_away_is_the_trunks_no_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
