@@ -185,7 +185,7 @@ def full_trunk_gives_way_and_then_503(context):
     incoming = itsp.invite("bob", rtp=box.media(itsp), auth=False)
     is_full(itsp, incoming)
     for side, other in ((out, into), (into, out)):
-        answer = meanwhile(lambda: side.request("INFO", b"x", (
+        answer = meanwhile(lambda: side.request("INFO", b"Signal=1\r\n", (
             ("Content-Type", "application/dtmf-relay"),)))
         other.phone.reply(other.expect_request("INFO"), 200, "OK")
         check(answer().status == 200, "INFO in a call that is up")
