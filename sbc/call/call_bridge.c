@@ -239,11 +239,21 @@ static void adrift(void *arg, struct leg *leg)
 	appear_look(arg, leg);
 }
 
-/* What came of a re-INVITE of our own. */
+/* What came of a re-INVITE of our own.  One that was on its way when its
+ * transfer failed has told @leg of somebody else than its partner. */
 static void offered(void *arg, struct leg *leg, int status,
 		    const struct sdp *sdp)
 {
-	transfer_offered(arg, leg, status);
+	struct call *call = arg;
+	struct leg *to = other(call, leg);
+	const struct sdp *partners;
+
+	if (transfer_offered(call, leg, status) || status >= 300 ||
+	    call->state != CALL_UP || !to)
+		return;
+	partners = leg_description(to);
+	if (partners && !leg_knows(leg, partners))
+		leg_offer_again(leg, partners);
 }
 
 const struct leg_ops call_leg_ops = {

@@ -569,6 +569,36 @@ static void a_target_that_leaves_ends_the_transfer(void **state)
 	assert_string_equal(call_to(the_call(s.rig)), "101");
 }
 
+/* It has gone before the other side has agreed to talk to it. */
+static void who_stays_is_told_of_its_partner_again(void **state)
+{
+	static const char other[] =
+		"v=0\r\no=far 7 7 IN IP4 192.168.2.9\r\ns=-\r\n"
+		"c=IN IP4 192.168.2.9\r\nt=0 0\r\nm=audio 5000 RTP/AVP 0\r\n";
+	struct fake_message *m;
+	struct scene s;
+	unsigned invites;
+
+	begin(&s, *state);
+	notified(200);
+	fake_response(s.target, 200, other);
+	settle(s.rig);
+	m = fake_request(SIP_INVITE);
+	assert_ptr_equal(m->dialog, s.a->dialog);
+	assert_non_null(strstr(m->body, "RTP/AVP 0"));
+	fake_in_dialog(s.target->dialog, SIP_BYE, &s.target->dialog->conf.flow,
+		       NULL);
+	settle(s.rig);
+	invites = fake_count(SIP_INVITE);
+	fake_response(m->txn, 200, other);
+	m = agree(&s, 200, OFFER);
+	assert_ptr_equal(m->dialog, s.a->dialog);
+	assert_non_null(strstr(m->body, "RTP/AVP 8"));
+	pass(s.rig, SEC(3));
+	assert_int_equal(fake_count(SIP_INVITE), invites + 1);
+	assert_int_equal(calls_count(s.rig->calls), 1);
+}
+
 static void a_ringing_call_is_taken_over(void **state)
 {
 	for (int left = 0; left < 2; left++) {
@@ -876,6 +906,7 @@ int main(void)
 		T(both_calls_go_on_when_the_target_refuses),
 		T(the_consultation_may_be_hung_up_at_once),
 		T(a_target_that_leaves_ends_the_transfer),
+		T(who_stays_is_told_of_its_partner_again),
 		T(a_ringing_call_is_taken_over),
 		T(a_ringing_target_that_refuses_says_so_to_both),
 		T(an_answer_goes_to_the_caller_when_who_stays_refuses),
