@@ -10,6 +10,7 @@
 #ifndef SBC_TESTS_FAKE_SIP_H
 #define SBC_TESTS_FAKE_SIP_H
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,12 +76,15 @@ struct fake_message {
 	uint32_t cseq;
 };
 
+/* More is a test that loops or forgets fake_forget(). */
+enum { FAKE_SENT = 512, FAKE_TXNS = 1024, FAKE_DIALOGS = 256 };
+
 static struct {
-	struct fake_message sent[256];
+	struct fake_message sent[FAKE_SENT];
 	unsigned n;
-	struct sip_txn *txns[128];
+	struct sip_txn *txns[FAKE_TXNS];
 	unsigned n_txns;
-	struct sip_dialog *dialogs[64];
+	struct sip_dialog *dialogs[FAKE_DIALOGS];
 	unsigned n_dialogs;
 	int request_error;    /* what sip_dialog_request() answers */
 	int ack_error;        /* what sip_dialog_ack() answers */
@@ -135,6 +139,7 @@ static struct fake_message *fake_note(const struct sip_message *m)
 {
 	struct fake_message *f = &fake.sent[fake.n++];
 
+	assert(fake.n <= FAKE_SENT);
 	memset(f, 0, sizeof(*f));
 	f->has_contact = m->contact;
 	f->status = m->status;
@@ -200,6 +205,7 @@ static struct sip_txn *fake_txn(bool is_server)
 {
 	struct sip_txn *txn = calloc(1, sizeof(*txn));
 
+	assert(fake.n_txns < FAKE_TXNS);
 	txn->is_server = is_server;
 	fake.txns[fake.n_txns++] = txn;
 	return txn;
@@ -426,6 +432,7 @@ static struct sip_dialog *fake_dialog(const struct sip_dialog_conf *conf)
 {
 	struct sip_dialog *d = calloc(1, sizeof(*d));
 
+	assert(fake.n_dialogs < FAKE_DIALOGS);
 	d->conf = *conf;
 	snprintf(d->call_id, sizeof(d->call_id), "dialog-%u", fake.n_dialogs);
 	fake.dialogs[fake.n_dialogs++] = d;
