@@ -160,7 +160,7 @@ static void info(void *arg, struct leg *leg, const struct sip_view *view)
 
 	if (err == -EOPNOTSUPP && !leg_info(to, view))
 		return; /* info_answered() */
-	leg_info_answer(leg, !err ? 200 : err == -EINVAL ? 400 : 480);
+	leg_info_answer(leg, err ? 480 : 200);
 }
 
 static void info_answered(void *arg, struct leg *leg, int status)

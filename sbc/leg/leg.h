@@ -256,8 +256,8 @@ int leg_info(struct leg *leg, const struct sip_view *info);
 /*
  * The same for a key that @info says, where the peer is to hear it as an event
  * in RTP.  -EOPNOTSUPP: it is not, or it is no key: leg_info() is to carry it.
- * -EINVAL: it is not readable; -EAGAIN: nobody speaks to the peer, so that
- * there is nothing to put it into; -ENOSPC: too many wait.
+ * -EAGAIN: nobody speaks to the peer, so that there is nothing to put it into;
+ * -ENOSPC: too many wait.
  */
 int leg_press(struct leg *leg, const struct sip_view *info);
 void leg_info_answer(struct leg *leg, int status);

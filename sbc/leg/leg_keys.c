@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/err.h"
 #include "core/log.h"
 #include "leg/dtmf.h"
 #include "leg/leg_priv.h"
@@ -302,14 +301,11 @@ int leg_press(struct leg *leg, const struct sip_view *info)
 	struct media_key key;
 	int err = -EOPNOTSUPP;
 
-	if (!is_played(leg, info))
+	if (!is_played(leg, info) || dtmf_read(&key, info->body))
 		return -EOPNOTSUPP;
 	for (unsigned i = 0; i < leg->n_lines && err == -EOPNOTSUPP; i++) {
-		if (!leg->lines[i].stream)
-			continue;
-		if (dtmf_read(&key, info->body))
-			return -EINVAL;
-		err = media_stream_press(leg->lines[i].stream, &key);
+		if (leg->lines[i].stream)
+			err = media_stream_press(leg->lines[i].stream, &key);
 	}
 	return err;
 }
