@@ -183,7 +183,9 @@ int reason_status(const char *reason, int otherwise)
 	if (!reason)
 		return otherwise;
 	reason_read(reason, &c);
-	if (c.sip >= 400)
+	if (c.sip == 401 || c.sip == 407)
+		return 403; /* who is challenged must be told with what */
+	if (c.sip >= 400 && (FIND(sip, c.sip) || reason_q850((int)c.sip)))
 		return (int)c.sip;
 	known = FIND(q850, c.q850);
 	return known ? known->status : otherwise;

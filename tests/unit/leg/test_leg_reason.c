@@ -133,6 +133,11 @@ static void statuses_and_causes_map_both_ways(void **state)
 	assert_int_equal(reason_status("Q.850;cause=126", 480), 480);
 	assert_int_equal(reason_status("SIP;cause=503", 480), 503);
 	assert_int_equal(reason_status("SIP;cause=200", 480), 480);
+	assert_int_equal(reason_status("SIP;cause=404", 480), 404);
+	/* A challenge without its question, and what is no status. */
+	assert_int_equal(reason_status("SIP;cause=401", 480), 403);
+	assert_int_equal(reason_status("SIP;cause=407", 480), 403);
+	assert_int_equal(reason_status("SIP;cause=699", 480), 480);
 	assert_int_equal(reason_status(NULL, 480), 480);
 }
 
