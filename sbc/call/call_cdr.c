@@ -3,16 +3,17 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  *
- * An attempt is recorded once it rings somewhere, anew when it is answered and
- * each 15 minutes, and for good at its end; so a crash loses no call that has
- * begun to cost something.  A refusal at the door is one record.
+ * An attempt is recorded a second after it rings somewhere, anew a second after
+ * it is answered and each 15 minutes, and for good at its end; so a crash loses
+ * no call that has begun to cost something, and a short one is written once.  A
+ * refusal at the door is one record.
  */
 #include <string.h>
 
 #include "call/call_priv.h"
 #include "core/buf.h"
 
-enum { PARTIAL_MS = 15 * 60 * 1000 };
+enum { SOON_MS = 1000, PARTIAL_MS = 15 * 60 * 1000 };
 
 /* RFC 3398 7.2.4.1, 8.2.6.1: what a switch would say for our answers. */
 static const struct {
@@ -137,6 +138,12 @@ static void partial(void *arg)
 		  partial, call);
 }
 
+static void tell_soon(struct call *call)
+{
+	timer_set(call->owner->conf.loop, &call->record.partial, SOON_MS,
+		  partial, call);
+}
+
 void record_begin(struct call *call, const struct sip_view *view)
 {
 	struct call_record *r = &call->record;
@@ -174,13 +181,13 @@ void record_rings(struct call *call)
 	if (call->record.ringing_at)
 		return;
 	call->record.ringing_at = clock_wall();
-	partial(call);
+	tell_soon(call);
 }
 
 void record_answered(struct call *call)
 {
 	record_heard(call, 200);
-	partial(call);
+	tell_soon(call);
 }
 
 void record_ended_by(struct call *call, const struct leg *leg)

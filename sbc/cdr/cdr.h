@@ -71,7 +71,8 @@ struct cdr {
 	const char *transferred; /* how it began or ended by one; NULL */
 };
 
-/* One line without a line end; free() it.  NULL: no memory. */
+/* One line without a line end; free() it.  NULL: no memory, or longer than any
+ * record of the box is. */
 char *cdr_json(const struct cdr *c);
 
 /* Titles of the columns, and a record as one line of CSV (RFC 4180, with its

@@ -53,6 +53,16 @@ static bool is_formula(const char *text)
 	return text[0] && strchr("=@\t\r", text[0]);
 }
 
+/* How many bytes at @p a terminal would obey: C0, DEL, or C1 in UTF-8. */
+static size_t control_bytes(const char *p)
+{
+	unsigned char c = (unsigned char)p[0], next = (unsigned char)p[1];
+
+	if (c == 0xc2 && next >= 0x80 && next < 0xa0)
+		return 2;
+	return (c < 0x20 && !strchr("\t\r\n", c)) || c == 0x7f;
+}
+
 static void put_text(struct buf *out, const char *text)
 {
 	bool quoted = strpbrk(text, ",\"\r\n") != NULL;
@@ -62,9 +72,12 @@ static void put_text(struct buf *out, const char *text)
 	if (is_formula(text))
 		buf_puts(out, "'");
 	for (; *text; text++) {
+		size_t n = control_bytes(text);
+
 		if (*text == '"')
 			buf_puts(out, "\"");
-		buf_put(out, text, 1);
+		buf_put(out, n ? "?" : text, 1);
+		text += n > 1;
 	}
 	if (quoted)
 		buf_puts(out, "\"");

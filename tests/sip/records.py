@@ -59,6 +59,7 @@ def busy_callee_and_wrong_number_are_recorded(context):
 
 def killed_box_closes_its_calls_at_the_next_start(context):
     talk = Talk(SipBox(context))
+    until(lambda: records(talk.box), 5, "the open call is not recorded")
     check(records(talk.box)[0]["ended_at"] is None, "it is not open")
     talk.box.kill()
     talk.box.start()

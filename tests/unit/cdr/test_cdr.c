@@ -121,6 +121,38 @@ static void text_that_is_no_utf8_does_not_lose_the_record(void **state)
 	json_decref(j);
 }
 
+static void every_byte_that_a_peer_may_write_is_escaped(void **state)
+{
+	struct cdr c = {.id = "x",
+			.duration_ms = -1,
+			.from_received = "a\"b\\c\x01\x1f\x7f",
+			.to_received = "M\xc3\xbcller \xf0\x9f\x93\x9e",
+			.cause = "\xed\xa0\x80", /* a surrogate */
+			.reason = "\xc0\xaf"};   /* overlong */
+	json_t *j = made(&c);
+
+	assert_string_equal(text_at(j, "from", "received"),
+			    "a\"b\\c\x01\x1f\x7f");
+	assert_string_equal(text_at(j, "to", "received"),
+			    "M\xc3\xbcller \xf0\x9f\x93\x9e");
+	assert_string_equal(text_at(j, NULL, "cause"), "(not UTF-8)");
+	assert_string_equal(text_at(j, NULL, "reason"), "(not UTF-8)");
+	json_decref(j);
+}
+
+static void the_longest_record_fits_or_is_none(void **state)
+{
+	static char text[20000];
+	struct cdr c = {.id = "x", .duration_ms = -1};
+
+	c.n_media = CDR_MEDIA_MAX;
+	c.n_attempts = CDR_ATTEMPTS_MAX;
+	json_decref(made(&c));
+	memset(text, 'x', sizeof(text) - 1);
+	c.reason = text;
+	assert_null(cdr_json(&c));
+}
+
 static void an_id_is_a_uuid_of_version_7_that_sorts_by_time(void **state)
 {
 	char a[CDR_ID_CHARS + 1], b[CDR_ID_CHARS + 1], again[CDR_ID_CHARS + 1];
@@ -144,6 +176,8 @@ int main(void)
 		cmocka_unit_test(what_never_happened_is_null),
 		cmocka_unit_test(media_and_attempts_are_lists),
 		cmocka_unit_test(text_that_is_no_utf8_does_not_lose_the_record),
+		cmocka_unit_test(every_byte_that_a_peer_may_write_is_escaped),
+		cmocka_unit_test(the_longest_record_fits_or_is_none),
 		cmocka_unit_test(
 			an_id_is_a_uuid_of_version_7_that_sorts_by_time),
 	};

@@ -68,6 +68,15 @@ static void quotes_commas_and_line_ends_are_quoted(void **state)
 	assert_memory_equal(row("{\"id\":\"a\\nb\"}"), "\"a\nb\",", 6);
 }
 
+/* Whoever exports to a terminal sees what callers wrote, and no more. */
+static void nothing_drives_a_terminal(void **state)
+{
+	assert_memory_equal(row("{\"id\":\"a\\u001b]0;b\\u0007\\u007f\"}"),
+			    "a?]0;b??,", 9);
+	assert_memory_equal(row("{\"id\":\"a\\u009bb\"}"), "a?b,", 4);
+	assert_memory_equal(row("{\"id\":\"\\u00e4\"}"), "\xc3\xa4,", 3);
+}
+
 static void no_cell_becomes_a_formula(void **state)
 {
 	assert_memory_equal(row("{\"id\":\"=1+1\"}"), "'=1+1,", 6);
@@ -85,6 +94,7 @@ int main(void)
 		cmocka_unit_test(values_stand_in_their_columns),
 		cmocka_unit_test(quotes_commas_and_line_ends_are_quoted),
 		cmocka_unit_test(no_cell_becomes_a_formula),
+		cmocka_unit_test(nothing_drives_a_terminal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
