@@ -8,7 +8,6 @@
  */
 #include "cdr/cdr.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,20 +140,37 @@ static void put_addr(struct buf *b, const char *key, const struct addr *a)
 	put_text(b, key, addr_is_set(a) ? addr_fmt(a, text) : NULL);
 }
 
+/* A printf() of its own for each of many small numbers would cost more than all
+ * else. */
+static void put_digits(struct buf *b, uint64_t v)
+{
+	char digits[20];
+	size_t n = sizeof(digits);
+
+	do {
+		digits[--n] = (char)('0' + v % 10);
+		v /= 10;
+	} while (v);
+	buf_put(b, digits + n, sizeof(digits) - n);
+}
+
 /* @none is written as null. */
 static void put_number(struct buf *b, const char *key, int64_t v, int64_t none)
 {
 	put_key(b, key);
-	if (v == none)
+	if (v == none) {
 		buf_puts(b, "null");
-	else
-		buf_printf(b, "%" PRId64, v);
+		return;
+	}
+	if (v < 0)
+		buf_puts(b, "-");
+	put_digits(b, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
 }
 
 static void put_count(struct buf *b, const char *key, uint64_t v)
 {
 	put_key(b, key);
-	buf_printf(b, "%" PRIu64, v);
+	put_digits(b, v);
 }
 
 static void put_flag(struct buf *b, const char *key, bool v)

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 static _Atomic bool frozen;
@@ -46,21 +47,41 @@ wall_ms clock_wall(void)
 	return (wall_ms)(read_us(CLOCK_REALTIME) / 1000);
 }
 
-const char *clock_fmt(wall_ms t, char text[CLOCK_TEXT_MAX])
+/* "2026-01-02T03:04:05.", with room for the rest. */
+static void fmt_second(time_t s, char text[CLOCK_TEXT_MAX])
 {
-	int64_t ms = ((t % 1000) + 1000) % 1000;
-	time_t s = (time_t)(t / 1000 - (t % 1000 < 0));
 	struct tm tm;
 
 	/* Years of five digits would not fit RFC 3339 nor the buffer. */
 	if (!gmtime_r(&s, &tm) || tm.tm_year > 9999 - 1900 ||
 	    tm.tm_year < -1900)
 		tm = (struct tm){.tm_year = 9999 - 1900, .tm_mday = 1};
-	snprintf(text, CLOCK_TEXT_MAX, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
+	snprintf(text, CLOCK_TEXT_MAX, "%04u-%02u-%02uT%02u:%02u:%02u.",
 		 (unsigned)(tm.tm_year + 1900) % 10000,
 		 (unsigned)(tm.tm_mon + 1) % 100, (unsigned)tm.tm_mday % 100,
 		 (unsigned)tm.tm_hour % 100, (unsigned)tm.tm_min % 100,
-		 (unsigned)tm.tm_sec % 100, (unsigned)ms % 1000);
+		 (unsigned)tm.tm_sec % 100);
+}
+
+/* Most times that are told of lie in the same second as the one before. */
+const char *clock_fmt(wall_ms t, char text[CLOCK_TEXT_MAX])
+{
+	static __thread char last[CLOCK_TEXT_MAX];
+	static __thread time_t last_s;
+	int64_t ms = ((t % 1000) + 1000) % 1000;
+	time_t s = (time_t)(t / 1000 - (t % 1000 < 0));
+	size_t n;
+
+	if (s != last_s || !last[0]) {
+		fmt_second(s, last);
+		last_s = s;
+	}
+	n = strlen(last);
+	memcpy(text, last, n);
+	text[n] = (char)('0' + ms / 100);
+	text[n + 1] = (char)('0' + ms / 10 % 10);
+	text[n + 2] = (char)('0' + ms % 10);
+	memcpy(text + n + 3, "Z", 2);
 	return text;
 }
 
