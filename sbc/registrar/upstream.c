@@ -455,7 +455,7 @@ static void ask(struct registrar *reg, struct reg_reply *reply,
 	if (d.send)
 		begin(r, reply, &a->in, &d);
 	obey(r, reply, &d);
-	up_trunk_pump(t);
+	up_trunk_asked(t);
 }
 
 /* What @view takes back may have been asked for and not granted yet. */

@@ -21,6 +21,7 @@ struct up_trunk {
 	bool is_down;
 	unsigned failures; /* since it answered last */
 	mono_ms heard;     /* its last answer */
+	mono_ms tried;     /* since it is away: that it was asked, or failed */
 	struct timer retry, pace;
 	struct list queue[2]; /* up_reg: a phone waits; none does */
 	unsigned n_queued, in_flight;
@@ -95,6 +96,8 @@ void up_trunk_forget(struct up_reg *r);
 void up_trunk_pump(struct up_trunk *t);
 /* The same from the loop, for callers that may be inside it. */
 void up_trunk_soon(struct up_trunk *t);
+/* A phone asked: send; a trunk that is away for long is tried. */
+void up_trunk_asked(struct up_trunk *t);
 /* Something of the trunk's came: it is there. */
 void up_trunk_heard(struct up_trunk *t);
 

@@ -7,7 +7,7 @@
  * At most IN_FLIGHT requests wait for a trunk's answer; the phones' go before
  * those that nobody waits for.  A trunk from which nothing was heard for
  * SILENT_MS is away: then nothing is sent but one try now and then, with the
- * back-off of RFC 5626 4.5.
+ * back-off of RFC 5626 4.5, and when a phone asks that long after the last.
  *
  *   up_trunk_queue() -> queue -> up_trunk_pump() -> on_answer() -> settle
  *                         ^                            | 401, 423
@@ -29,6 +29,8 @@ enum {
 	PACE_MS = 100,
 	BACKOFF_MS = 30000,
 	BACKOFF_MAX_MS = 1800000,
+	/* No longer than phones live on what they are granted meanwhile. */
+	ASKED_MS = 120000,
 	MAX_TRIES = 4,
 	MOST_EXPIRES_S = 604800,
 	URI_BYTES = LIMIT_USER_BYTES + TOKEN_MAX + 320,
@@ -104,6 +106,7 @@ static void set_down(struct up_trunk *t)
 {
 	int64_t ms = backoff_ms(++t->failures);
 
+	t->tried = clock_mono();
 	timer_set(t->reg->conf.loop, &t->retry, ms, retry, t);
 	if (t->is_down)
 		return;
@@ -136,6 +139,7 @@ static void retry(void *arg)
 {
 	struct up_trunk *t = arg;
 
+	t->tried = clock_mono();
 	timer_set(t->reg->conf.loop, &t->retry, backoff_ms(t->failures), retry,
 		  t);
 	/* With nothing to tell it, the next phone finds out; unless what it
@@ -144,6 +148,13 @@ static void retry(void *arg)
 		up_trunk_pump(t);
 	else if (!t->in_flight)
 		set_up(t);
+}
+
+void up_trunk_asked(struct up_trunk *t)
+{
+	if (t->is_down && clock_mono() - t->tried >= ASKED_MS)
+		retry(t);
+	up_trunk_pump(t);
 }
 
 void up_trunk_heard(struct up_trunk *t)

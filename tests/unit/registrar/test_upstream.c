@@ -4,10 +4,12 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "../fake_rand.h"
 #include "reg_rig.h"
 
 #include "core/alarm.h"
 #include "registrar/registrar_priv.h"
+#include "registrar/upstream.h"
 
 /* ---- a realm whose registrations trunk pbx owns ------------------------------------ */
 
@@ -574,6 +576,36 @@ static void the_trunk_is_tried_with_back_off(void **state)
 	assert_int_equal(tries, 4);
 }
 
+/* The phone refreshes; was the trunk asked, then or in the half minute that
+ * follows? */
+static bool half_a_minute_passes(struct rig *rig)
+{
+	fake_forget();
+	register_now(rig);
+	pass(rig, SEC(30));
+	return fake_count(SIP_REGISTER) > 0;
+}
+
+static void a_refresh_finds_that_a_trunk_long_away_is_back(void **state)
+{
+	struct rig *rig = *state;
+	struct registrar_upstream up;
+	unsigned n = 0;
+
+	register_at_trunk(rig, 300);
+	lose_trunk(rig);
+	fake_no_response(to_trunk()->txn, 408);
+	for (unsigned i = 0; i < 240; i++) {
+		if (half_a_minute_passes(rig))
+			fake_no_response(to_trunk()->txn, 408);
+	}
+	while (!half_a_minute_passes(rig))
+		assert_in_range(++n, 1, 5);
+	trunk_says(200, 300);
+	assert_true(registrar_upstream(the_binding(rig), &up));
+	assert_string_equal(up.state, "held");
+}
+
 static void a_trunk_that_is_back_is_told_again(void **state)
 {
 	struct rig *rig = *state;
@@ -724,7 +756,7 @@ enum {
 	CROWD = 8,
 	STEPS = 10000,
 	KNOWN = 64,
-	UNDER_WAY = 64,
+	UNDER_WAY = 400,   /* more than upstream_send.c has in flight */
 	REFRESH_S = 400,   /* the longest that a registration lasts */
 	SHORTEST_S = 90,   /* the trunk grants nothing below */
 	DEAD_FOR_S = 1000, /* a phone without power */
@@ -848,6 +880,7 @@ static void collect(void)
 			continue;
 		while (q->txn)
 			q++;
+		assert_true(q < world.requests + UNDER_WAY);
 		q->txn = f->txn;
 		snprintf(q->contact, sizeof(q->contact), "%s", f->contact);
 	}
@@ -936,13 +969,31 @@ static void step_stranger(struct rig *rig, unsigned n)
 	world.strangers++;
 }
 
+/* Whom @text reaches; unlike registrar_by_token() no sign of life of the
+ * trunk's. */
+static const struct binding *reached(struct rig *rig, const char *text)
+{
+	struct token t;
+
+	if (token_open(rig->reg->up.key, text, &t) ||
+	    !upstream_knows(rig->reg, &t))
+		return NULL;
+	list_for_each (pos, &rig->reg->all) {
+		struct binding *b = list_entry(pos, struct binding, in_all);
+
+		if (b->id == t.id)
+			return b;
+	}
+	return NULL;
+}
+
 static bool trunk_knows(struct rig *rig, const struct binding *b)
 {
 	for (unsigned i = 0; i < KNOWN; i++) {
 		const struct known *k = &world.known[i];
 
 		if (k->token[0] && k->until > clock_mono() &&
-		    registrar_by_token(rig->reg, k->token) == b)
+		    reached(rig, k->token) == b)
 			return true;
 	}
 	return false;
@@ -966,9 +1017,8 @@ static void check_world(struct rig *rig)
 	for (unsigned i = 0; i < KNOWN; i++) {
 		struct known *k = &world.known[i];
 
-		is_apart(&k->apart,
-			 k->token[0] && k->until > clock_mono() &&
-				 !registrar_by_token(rig->reg, k->token));
+		is_apart(&k->apart, k->token[0] && k->until > clock_mono() &&
+					    !reached(rig, k->token));
 	}
 	for (unsigned i = 0; i < CROWD; i++) {
 		unsigned n = registrar_find(rig->reg, users[i], found, 4);
@@ -1044,8 +1094,8 @@ static void run_crowd(struct rig *rig, uint64_t seed, const char *mode)
 	assert_true(world.granted > world.asked / 4);
 	/* Each kind of thing did happen. */
 	assert_true(world.too_short > 0);
-	assert_true(world.restarts > 5);
-	assert_true(world.deaths > 5);
+	assert_true(world.restarts > 0);
+	assert_true(world.deaths > 0);
 	assert_true(world.strangers > 50);
 }
 
@@ -1095,6 +1145,7 @@ int main(void)
 		MIRROR(a_new_phone_hears_503_with_retry_after),
 		MIRROR(a_late_yes_to_a_phone_that_was_told_no_is_taken_back),
 		MIRROR(the_trunk_is_tried_with_back_off),
+		MIRROR(a_refresh_finds_that_a_trunk_long_away_is_back),
 		MIRROR(a_trunk_that_is_back_is_told_again),
 		MIRROR(all_are_told_to_a_trunk_that_is_back),
 		MIRROR(a_busy_stack_delays_and_loses_nothing),
@@ -1107,5 +1158,6 @@ int main(void)
 		MIRROR(a_crowd_is_throttled_and_nobody_forgotten),
 	};
 
+	fake_rand_begin();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
