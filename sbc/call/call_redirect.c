@@ -75,6 +75,7 @@ static int resolve(struct call *call, const struct call_redirect *r)
 				    r->user, call->targets.calling, &to, &only);
 	if (status)
 		return status;
+	call->caller = by; /* in whose name, and at whose cost, it goes on */
 	call->targets = to;
 	call->next_target = 0;
 	call->only = only;

@@ -567,6 +567,31 @@ static void the_registrar_alone_is_shown_who_calls(void **state)
 	assert_null(shown_user());
 }
 
+/* His account pays, as it does when he hands the call on. */
+static void who_redirects_is_shown_in_place_of_the_caller(void **state)
+{
+	struct sip_contact to = {.uri = "sip:0123@sbc", .q = 1000};
+	struct rig *rig = *state;
+	struct sip_txn *b;
+	struct sip_view view;
+
+	believe_trunk(rig);
+	invite(rig, "101", OFFER);
+	b = fake_request(SIP_INVITE)->txn;
+	view = (struct sip_view){
+		.status = 302,
+		.to_tag = "peer",
+		.flow = b->dialog->conf.flow,
+		.contacts = &to,
+		.n_contacts = 1,
+		.expires = -1,
+		.retry_after = -1,
+	};
+	fake_response_view(b, &view);
+	assert_ptr_not_equal(fake_request(SIP_INVITE)->txn, b);
+	assert_string_equal(shown_user(), "101");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -604,6 +629,7 @@ int main(void)
 		T(a_phone_cannot_call_a_token),
 		T(calls_to_the_registrar_take_its_service_route),
 		T(the_registrar_alone_is_shown_who_calls),
+		T(who_redirects_is_shown_in_place_of_the_caller),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
