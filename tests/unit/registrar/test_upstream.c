@@ -759,6 +759,7 @@ enum {
 	UNDER_WAY = 400,   /* more than upstream_send.c has in flight */
 	REFRESH_S = 400,   /* the longest that a registration lasts */
 	SHORTEST_S = 90,   /* the trunk grants nothing below */
+	STEP_S = 4,        /* at most, between two looks */
 	DEAD_FOR_S = 1000, /* a phone without power */
 };
 
@@ -999,14 +1000,15 @@ static bool trunk_knows(struct rig *rig, const struct binding *b)
 	return false;
 }
 
-/* No longer than a refresh, counted while the trunk is there. */
+/* No longer than a refresh, counted while the trunk is there, and from the last
+ * look before. */
 static void is_apart(mono_ms *since, bool apart)
 {
 	if (!apart || !world.is_up)
 		*since = clock_mono();
 	if (*since < world.changed)
 		*since = world.changed;
-	assert_true(clock_mono() - *since <= SEC(REFRESH_S));
+	assert_true(clock_mono() - *since <= SEC(REFRESH_S + STEP_S));
 }
 
 static void check_world(struct rig *rig)
@@ -1093,7 +1095,8 @@ static void run_crowd(struct rig *rig, uint64_t seed, const char *mode)
 	assert_int_equal(world.answered, world.asked);
 	assert_true(world.granted > world.asked / 4);
 	/* Each kind of thing did happen. */
-	assert_true(world.too_short > 0);
+	if (strcmp(mode, "throttle")) /* which asks for more than the least */
+		assert_true(world.too_short > 0);
 	assert_true(world.restarts > 0);
 	assert_true(world.deaths > 0);
 	assert_true(world.strangers > 50);
