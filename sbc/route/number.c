@@ -168,6 +168,18 @@ static struct str phone_context(struct str params)
 	return (struct str){NULL, 0};
 }
 
+/* RFC 3966 3: what a number is written with; letters stand in local ones. */
+static bool is_number(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (c <= ' ' || c >= 0x7f)
+			return false;
+	}
+	return s.n > 0;
+}
+
 int route_number_of_tel(const char *uri, char out[LIMIT_USER_BYTES])
 {
 	struct str params = str_of(uri), number, context;
@@ -177,10 +189,12 @@ int route_number_of_tel(const char *uri, char out[LIMIT_USER_BYTES])
 	if (!str_case_eq_c(str_cut(&params, ':'), "tel"))
 		return -EINVAL;
 	number = str_cut(&params, ';');
-	if (!number.n)
+	if (!is_number(number))
 		return -EINVAL;
 	buf_init(&b, mem, sizeof(mem));
 	context = phone_context(params);
+	if (context.n && !is_number(context))
+		return -EINVAL;
 	/* A domain name as context says nothing of the number. */
 	if (number.p[0] != '+' && context.n && context.p[0] == '+')
 		put_number(&b, context);

@@ -47,7 +47,7 @@ static void ask_everything(const struct sdp *sdp)
 		for (unsigned k = 0; k <= m->n_formats; k++)
 			must(sdp_codec(m, k).n <= LIMIT_SDP_BYTES);
 		sdp_payload_types(m, set);
-		must(!sdp_can_relay(m) || set[0] || set[1]);
+		must(!sdp_can_relay(m) || sdp_is_raw(m) || set[0] || set[1]);
 		must(m->ptime == 0 || (m->ptime >= 5 && m->ptime <= 200));
 		must(sdp_way(m) <= SDP_INACTIVE);
 		must(!sdp_can_relay(m) || m->port);

@@ -184,6 +184,9 @@ static void what_is_no_tel_uri_is_refused(void **state)
 
 	assert_int_equal(route_number_of_tel("sip:1@h", out), -EINVAL);
 	assert_int_equal(route_number_of_tel("tel:", out), -EINVAL);
+	assert_int_equal(route_number_of_tel("tel:+49\r\nX", out), -EINVAL);
+	assert_int_equal(route_number_of_tel("tel:1;phone-context=+4\x01", out),
+			 -EINVAL);
 	assert_int_equal(route_number_of_tel("tel:;x=y", out), -EINVAL);
 	assert_int_equal(route_number_of_tel("tel:--", out), -EINVAL);
 	assert_int_equal(route_number_of_tel("tel", out), -EINVAL);
